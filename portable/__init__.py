@@ -1,0 +1,1 @@
+"""Write a serverless handler once; run it on any provider."""

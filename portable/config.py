@@ -1,0 +1,173 @@
+"""portable.toml and the environment: where the app runs, and where its resources are.
+
+    app = "main:app"
+    [targets.prod]
+    provider = "aws"
+    region = "eu-west-1"
+    [targets.prod.resources]
+    photos = "s3://acme-photos"
+
+No file is needed on this machine: without one there is the target `local`. `PORTABLE_TARGET` picks a target,
+`PORTABLE_<RESOURCE>` overrides one address, `PORTABLE_CONFIG` names another file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from portable._nearest import nearest
+from portable_contracts._value import Value
+from portable_contracts.errors import InvalidArgument
+from portable_contracts.provider import EMPTY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+FILE = "portable.toml"
+
+
+class Target(Value):
+    """One place to deploy to or run in."""
+
+    name: str
+    provider: str
+    region: str | None = None
+    resources: Mapping[str, str] = EMPTY
+    """Addresses by the resources' names."""
+    settings: Mapping[str, Any] = EMPTY
+    """What else the target's table holds, under `[targets.<name>.settings]`: the adapter's and the deployer's own."""
+
+    def address(self, resource: str) -> str | None:
+        """Return the resource's address: from the environment, else from the file, else None."""
+        return os.environ.get(variable(resource)) or self.resources.get(resource)
+
+
+class Configuration(Value):
+    """What portable.toml says; without one, the target `local` alone."""
+
+    folder: str
+    """Where the file is, or the current folder: local data lives in its `.portable`."""
+    file: str | None
+    app: str | None
+    targets: Mapping[str, Target]
+
+    def target(self, name: str | None = None) -> Target:
+        """Return the target called *name*, else the one `PORTABLE_TARGET` names, else `local`.
+
+        Raises InvalidArgument, naming the nearest, for one that the file does not have.
+        """
+        chosen = name or os.environ.get("PORTABLE_TARGET") or "local"
+        if chosen in self.targets:
+            return self.targets[chosen]
+        where = self.file or f"there is no {FILE}, so only 'local'"
+        said = "" if name else " (named by PORTABLE_TARGET)"
+        raise InvalidArgument(
+            f"no target {chosen!r}{said} in {where}{nearest(chosen, self.targets)}: "
+            f"its targets are {', '.join(self.targets)}; add [targets.{chosen}]"
+        )
+
+    @property
+    def data(self) -> str:
+        """The folder of local data."""
+        return os.path.join(self.folder, ".portable")
+
+
+def variable(resource: str) -> str:
+    """Return the environment variable that overrides a resource's address: `PORTABLE_THUMBS_DEAD` for `thumbs-dead`."""
+    return "PORTABLE_" + resource.upper().replace("-", "_")
+
+
+def find(folder: str | None = None) -> str | None:
+    """Return the path of the portable.toml in *folder* (by default the current one) or the nearest folder above it."""
+    named = os.environ.get("PORTABLE_CONFIG")
+    if named:
+        if not os.path.isfile(named):
+            raise InvalidArgument(f"PORTABLE_CONFIG names {named}, which is not there")
+        return os.path.abspath(named)
+    current = os.path.abspath(folder or os.getcwd())
+    while True:
+        path = os.path.join(current, FILE)
+        if os.path.isfile(path):
+            return path
+        above = os.path.dirname(current)
+        if above == current:
+            return None
+        current = above
+
+
+def load(folder: str | None = None) -> Configuration:
+    """Read the configuration for *folder*. Raises InvalidArgument that names the file, the key and the fix."""
+    path = find(folder)
+    if path is None:
+        return Configuration(os.path.abspath(folder or os.getcwd()), None, None, {"local": Target("local", "local")})
+    return parse(_read(path), path)
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        try:
+            import tomli as tomllib  # type: ignore[no-redef]  # the same library before it joined the standard one
+        except ModuleNotFoundError:
+            raise InvalidArgument(
+                f"{path}: reading TOML on Python 3.10 needs tomli; install portable-serverless[cli]"
+            ) from None
+    try:
+        with open(path, "rb") as file:
+            document: dict[str, Any] = tomllib.load(file)
+            return document
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise InvalidArgument(f"{path} cannot be read: {error.strerror}") from error
+
+
+def parse(document: Mapping[str, Any], path: str) -> Configuration:
+    """Check what portable.toml holds, and return it."""
+    _known(document, ("app", "targets"), path, "")
+    app = document.get("app")
+    if app is not None and not (isinstance(app, str) and all(app.partition(":"))):
+        raise InvalidArgument(f'{path}: app = {app!r} names no app: write it like app = "main:app"')
+    tables = document.get("targets", {})
+    if not isinstance(tables, dict):
+        raise InvalidArgument(f"{path}: targets is not a table: write [targets.NAME]")
+    targets = {"local": Target("local", "local")}
+    for name, table in tables.items():
+        targets[name] = _target(name, table, path)
+    return Configuration(os.path.dirname(os.path.abspath(path)), path, app, targets)
+
+
+def _target(name: str, table: Any, path: str) -> Target:
+    where = f"targets.{name}"
+    if not isinstance(table, dict):
+        raise InvalidArgument(f"{path}: {where} is not a table: write [{where}]")
+    _known(table, ("provider", "region", "resources", "settings"), path, where)
+    provider = table.get("provider", "local" if name == "local" else None)
+    if not isinstance(provider, str) or not provider:
+        raise InvalidArgument(f'{path}: {where} names no provider: add provider = "aws", or another')
+    region = table.get("region")
+    if region is not None and not isinstance(region, str):
+        raise InvalidArgument(f"{path}: {where}.region is {region!r}: it must be text")
+    resources, settings = table.get("resources", {}), table.get("settings", {})
+    for word, value in (("resources", resources), ("settings", settings)):
+        if not isinstance(value, dict):
+            raise InvalidArgument(f"{path}: {where}.{word} is not a table: write [{where}.{word}]")
+    for resource, address in resources.items():
+        if not isinstance(address, str) or "://" not in address:
+            raise InvalidArgument(
+                f"{path}: {where}.resources.{resource} = {address!r} is not an address: write it like scheme://name"
+            )
+    return Target(name, provider, region, resources, settings)
+
+
+def _known(table: Mapping[str, Any], keys: Iterable[str], path: str, where: str) -> None:
+    for key in table:
+        if key not in keys:
+            place = f"{where}.{key}" if where else key
+            raise InvalidArgument(
+                f"{path}: unknown key {place}{nearest(key, keys)}: "
+                f"{'[' + where + ']' if where else 'the file'} takes {', '.join(keys)}"
+            )

@@ -1,0 +1,92 @@
+"""From a resource's name to its open driver: the target's address, the adapter that serves it, the targets' limits."""
+
+from __future__ import annotations
+
+from portable import registry
+from portable._driving import Connection
+from portable_contracts.errors import InvalidArgument, Unsupported
+from portable_contracts.limits import PROFILE
+from portable_contracts.provider import Address, Opening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from portable.config import Configuration, Target
+    from portable_contracts.limits import Capabilities
+
+
+def address_of(kind: str, name: str, target: Target) -> str:
+    """Return where the target keeps the resource; one that it does not list is under its own name at the default service.
+
+    Raises InvalidArgument where the provider has no default service for *kind*.
+    """
+    address = target.address(name)
+    if address is not None:
+        return address
+    scheme = registry.provider(target.provider).defaults.get(kind)
+    if scheme is None:
+        raise InvalidArgument(
+            f"target {target.name} ({target.provider}) does not say where {kind} {name} is: "
+            f'add {name} = "scheme://name" under [targets.{target.name}.resources]'
+        )
+    return f"{scheme}://{name}"
+
+
+def promises(kind: str, name: str, target: Target) -> tuple[str, Capabilities] | None:
+    """Return what *target* promises for the resource, after the words that errors name it by; None where unknown."""
+    scheme = Address.parse(address_of(kind, name, target)).scheme
+    declared = registry.capabilities(registry.provider(target.provider), f"{kind}:{scheme}")
+    return None if declared is None else (f"target {target.name} ({target.provider})", declared)
+
+
+def connect(
+    kind: str,
+    name: str,
+    *,
+    target: Target,
+    configuration: Configuration,
+    opening: Opening,
+    needs: Iterable[str] = (),
+) -> Connection:
+    """Open the resource's driver. On a target of the provider `local` its limits are those of all targets together.
+
+    Raises Unsupported where the target does not have a capability in *needs*.
+    """
+    address = Address.parse(address_of(kind, name, target))
+    driver = registry.driver_class(kind, address.scheme).from_address(address, opening)
+    own = f"target {target.name} ({target.provider})"
+    if target.provider == "local":
+        others = [other for other in configuration.targets.values() if other.provider != "local"]
+        found = [promise for promise in (promises(kind, name, other) for other in others) if promise is not None]
+        capabilities, owners = _narrow(driver.capabilities, found)
+    else:
+        capabilities, owners = driver.capabilities.narrowed((), own)
+    for need in sorted(needs):
+        if not getattr(capabilities, need):
+            raise Unsupported(f"{kind} {name} needs {need!r}, which {owners[need]} does not have")
+    return Connection(driver, capabilities, owners, opening, target.name)
+
+
+def _narrow(own: Any, found: list[tuple[str, Any]]) -> tuple[Any, Mapping[str, str]]:
+    """Return what this machine may do: what the targets allow, or, without targets, the numbers of the profile.
+
+    A target's number holds even where it is larger than the profile's: going past the profile is allowed where all of
+    the app's targets allow it.
+    """
+    if not found:
+        words = {
+            field: getattr(own, field) for field in own._fields if isinstance(getattr(own, field), (bool, frozenset))
+        }
+        found = [(PROFILE, type(own)().replace(**words))]
+    narrowed: tuple[Any, Mapping[str, str]] = own.narrowed(found, "this machine")
+    return narrowed
+
+
+def open_address(kind: str, address: str, opening: Opening | None = None) -> Connection:
+    """Open the driver at *address*, on its own: its limits are those that it declares."""
+    opening = opening or Opening()
+    driver = registry.open_driver(kind, address, opening)
+    capabilities, owners = driver.capabilities.narrowed((), address.partition("?")[0])
+    return Connection(driver, capabilities, owners, opening)

@@ -1,0 +1,124 @@
+"""Where providers and drivers are found: by name, by scheme; each adapter is imported when it is first needed.
+
+The facade never names an adapter's module: an installed package tells of itself by the entry point group
+`portable.providers`, or, without the 30 ms that reading entry points costs, by being called `portable_<name>`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from portable_contracts.errors import InvalidArgument
+from portable_contracts.provider import Address, Opening
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from portable_contracts.limits import Capabilities
+    from portable_contracts.provider import Provider
+
+GROUP = "portable.providers"
+_EXTRAS = {
+    "s3": "aws", "dynamodb": "aws", "sqs": "aws",
+    "gs": "gcp", "firestore": "gcp", "pubsub": "gcp",
+    "azblob": "azure", "aztable": "azure", "azqueue": "azure", "servicebus": "azure",
+    "cos": "tencent", "cmq": "tencent", "redis": "redis",
+}  # fmt: skip
+_providers: dict[str, Provider] = {}
+_scanned = False
+
+
+def register(provider: Provider) -> Provider:
+    """Make *provider* known without its package being scanned for: what a bundle's entry file and tests do."""
+    _providers[provider.name] = provider
+    return provider
+
+
+def provider(name: str) -> Provider:
+    """Return the provider called *name*. Raises InvalidArgument, naming the nearest one, when no adapter offers it."""
+    if name not in _providers and name.isidentifier():
+        module = f"portable_{name}"
+        try:
+            _providers[name] = import_module(module).provider
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+        except AttributeError:
+            pass  # A package of that name that is no adapter, such as the conformance suite.
+    if name not in _providers:
+        _scan()
+    if name not in _providers:
+        from portable._nearest import nearest
+
+        raise InvalidArgument(
+            f"no installed adapter offers the provider {name!r}{nearest(name, _providers)}; "
+            f"installed: {', '.join(sorted(_providers))}"
+        )
+    return _providers[name]
+
+
+def providers() -> Mapping[str, Provider]:
+    """Return every installed provider by name."""
+    _scan()
+    return dict(sorted(_providers.items()))
+
+
+def _scan() -> None:
+    global _scanned
+    if _scanned:
+        return
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=GROUP):
+        if point.name not in _providers:
+            _providers[point.name] = point.load()
+    _scanned = True
+
+
+def load(reference: str) -> Any:
+    """Import what a `"module:Name"` string names."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _offering(kind: str, scheme: str) -> Iterator[tuple[Provider, str]]:
+    field = kind + "s"
+    for candidate in tuple(_providers.values()):
+        if scheme in getattr(candidate, field):
+            yield candidate, getattr(candidate, field)[scheme]
+    for candidate in providers().values():
+        if scheme in getattr(candidate, field):
+            yield candidate, getattr(candidate, field)[scheme]
+
+
+def driver_class(kind: str, scheme: str) -> Any:
+    """Return the driver for addresses `scheme://`. Raises InvalidArgument, with what to install, when there is none."""
+    for _, reference in _offering(kind, scheme):
+        return load(reference)
+    extra = _EXTRAS.get(scheme)
+    hint = f"; install portable-serverless[{extra}]" if extra else ""
+    known = sorted({known for candidate in providers().values() for known in getattr(candidate, kind + "s")})
+    raise InvalidArgument(
+        f"no installed adapter serves a {kind} at {scheme}://{hint}; a {kind} can be at: "
+        + ", ".join(f"{known}://" for known in known)
+    )
+
+
+def capabilities(owner: Provider, word: str) -> Capabilities | None:
+    """Return what is declared for `"<kind>:<scheme>"` or `"http"`: by *owner*, else by whoever offers the scheme; or None."""
+    own: Mapping[str, Capabilities] = load(owner.capabilities) if owner.capabilities else {}
+    if word in own:
+        return own[word]
+    for other in providers().values():
+        theirs: Mapping[str, Capabilities] = load(other.capabilities) if other.capabilities else {}
+        if word in theirs:
+            return theirs[word]
+    return None
+
+
+def open_driver(kind: str, address: str, opening: Opening = Opening()) -> Any:
+    """Return the driver at *address*, not yet connected to anything."""
+    parsed = Address.parse(address)
+    return driver_class(kind, parsed.scheme).from_address(parsed, opening)
