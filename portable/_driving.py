@@ -164,23 +164,20 @@ def _again(
     resource: Resource, operation: str, what: str, retry: bool, error: Exception, function: Callable[[], R]
 ) -> tuple[R, int]:
     """Go on after *error*, the first attempt's: return what a later attempt gave and how many there were."""
-    driver = resource._connection.driver
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 1
+    while True:
         translated = translate(resource, operation, what, error)
-        translated.attempts = attempt  # type: ignore[attr-defined]  # for the observer of this very call
-        if not (retry and translated.retryable and attempt < ATTEMPTS):
-            break
-        wait = _wait(attempt, driver.retry_after(error))
-        if time.time() + wait >= invocation.get().expires:
-            break
+        wait = _wait(attempt, resource._connection.driver.retry_after(error))
+        in_time = time.time() + wait < invocation.get().expires
+        if not (retry and translated.retryable and attempt < ATTEMPTS and in_time):
+            translated.attempts = attempt  # type: ignore[attr-defined]  # for the observer of this very call
+            raise translated from (None if translated is error else error)
         time.sleep(wait)
+        attempt += 1
         try:
-            return function(), attempt + 1
+            return function(), attempt
         except Exception as next_error:
             error = next_error
-    if translated is error:
-        raise translated
-    raise translated from error
 
 
 def _wait(attempt: int, asked: float | None) -> float:
@@ -188,7 +185,7 @@ def _wait(attempt: int, asked: float | None) -> float:
         return asked
     from random import uniform  # 3 ms, for a path that is rarely taken
 
-    return uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))
+    return uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # jitter, not a secret
 
 
 def translate(resource: Resource, operation: str, what: str, error: Exception) -> PortableError:
@@ -197,11 +194,13 @@ def translate(resource: Resource, operation: str, what: str, error: Exception) -
         error.operation = error.operation or operation
         error.resource = error.resource or str(resource)
         return error
+    from portable_contracts.kv import KVDriver
+
     driver: Driver = resource._connection.driver
     kind = driver.classify(error)
     subject = f"{operation} {what} in {resource}" if what else f"{operation} in {resource}"
     message = f"{subject}: {str(error) or type(error).__name__}"
-    if kind is Conflict and hasattr(driver, "reasons"):
+    if kind is Conflict and isinstance(driver, KVDriver):
         reasons = [
             reason and reason(f"operation {index} of {subject}", operation=operation, resource=str(resource))
             for index, reason in enumerate(driver.reasons(error))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def address_of(kind: str, name: str, target: Target) -> str:
-    """Return where the target keeps the resource; one that it does not list is under its own name at the default service.
+    """Return where the target keeps the resource: one that it does not list, under its name at the default service.
 
     Raises InvalidArgument where the provider has no default service for *kind*.
     """

@@ -107,7 +107,7 @@ def driver_class(kind: str, scheme: str) -> Any:
 
 
 def capabilities(owner: Provider, word: str) -> Capabilities | None:
-    """Return what is declared for `"<kind>:<scheme>"` or `"http"`: by *owner*, else by whoever offers the scheme; or None."""
+    """Return what *owner*, else any provider, declares for `"<kind>:<scheme>"` or `"http"`; None where nobody does."""
     own: Mapping[str, Capabilities] = load(owner.capabilities) if owner.capabilities else {}
     if word in own:
         return own[word]

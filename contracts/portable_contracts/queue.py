@@ -103,7 +103,7 @@ class QueueDriver(Driver):
 
     @abstractmethod
     def ack_batch(self, receipts: Sequence[Any]) -> Sequence[Exception | None]:
-        """Acknowledge deliveries; return one outcome per receipt. Twice, or a stale one, is no error and does nothing."""
+        """Acknowledge deliveries; return one outcome each. Twice, or a stale one, is no error and does nothing."""
 
     @abstractmethod
     def retry(self, receipt: Any, *, delay: float) -> None:
