@@ -8,7 +8,7 @@ from portable_contracts.errors import InvalidArgument
 
 
 def seal(position: str, query: tuple[object, ...]) -> str:
-    """Return the cursor for *position*, a driver's own, in the listing that *query* (strings, bools, None) describes."""
+    """Return the cursor for *position*, a driver's own, in the listing that *query* describes."""
     payload = crc32(repr(query).encode()).to_bytes(4, "big") + position.encode()
     return b2a_base64(payload, newline=False).translate(bytes.maketrans(b"+/", b"-_")).rstrip(b"=").decode()
 

@@ -202,7 +202,7 @@ def translate(resource: Resource, operation: str, what: str, error: Exception) -
     message = f"{subject}: {str(error) or type(error).__name__}"
     if kind is Conflict and isinstance(driver, KVDriver):
         reasons = [
-            reason and reason(f"operation {index} of {subject}", operation=operation, resource=str(resource))
+            None if reason is None else reason(f"operation {index} of {subject}", operation=operation)
             for index, reason in enumerate(driver.reasons(error))
         ]
         return Conflict(message, reasons=reasons, operation=operation, resource=str(resource))

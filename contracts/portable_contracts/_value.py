@@ -43,7 +43,7 @@ def _write_methods(cls: Any, fields: tuple[str, ...]) -> None:
     assignments = "; ".join(f"set_{field}(self, {field})" for field in fields)
     compared = [field for field in fields if field not in cls._uncompared]
     mine, theirs = (", ".join(f"{who}.{field}" for field in compared) for who in ("self", "other"))
-    exec(
+    exec(  # noqa: S102  # of field names that Python itself accepted, as dataclasses does it
         f"def __init__(self, {parameters}): {assignments}\n"
         f"def __eq__(self, other): return ({mine},) == ({theirs},) if type(other) is type(self) else NotImplemented\n"
         f"def __hash__(self): return hash(({mine},))\n",

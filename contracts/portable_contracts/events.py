@@ -115,7 +115,7 @@ class Message(_Event):
         self._settlement().retry(self, delay)
 
     def extend(self, by: timedelta) -> None:
-        """Make the lease end *by* from now. Raises NotFound when it ended already, Unsupported without the capability."""
+        """Make the lease end *by* from now. Raises NotFound when it ended already, Unsupported where it cannot be."""
         self._settlement().extend(self, by)
 
     def _settlement(self) -> Settlement:
@@ -125,7 +125,7 @@ class Message(_Event):
 
 
 class Settlement(ABC):
-    """Whose answer decides what becomes of a delivered message: a queue that was read, or the platform that pushed it."""
+    """Whose answer decides what becomes of a message: a queue that was read, or the platform that pushed it."""
 
     @abstractmethod
     def ack(self, message: Message) -> None: ...

@@ -166,7 +166,7 @@ def _checked_value(name: str, value: str) -> str:
         raise InvalidArgument(f"the value of header {name} is of type {type(value).__name__}: it must be str")
     if not value.isascii() or not value.isprintable():
         # A line break would end the header and begin another one: response splitting.
-        if any(char < " " and char != "\t" or char == "\x7f" for char in value):
+        if any((char < " " and char != "\t") or char == "\x7f" for char in value):
             raise InvalidArgument(f"the value of header {name} holds a line break or another control character")
         if any(char > "\xff" for char in value):
             raise InvalidArgument(f"the value of header {name} holds {value!r}: percent-encode what is not Latin-1")
@@ -359,7 +359,7 @@ class Response:
         http_only: bool = False,
         same_site: str | None = "Lax",
     ) -> None:
-        """Add a Set-Cookie header. Raises InvalidArgument for a name or value a cookie cannot carry (RFC 6265, 4.1.1)."""
+        """Add a Set-Cookie header. Raises InvalidArgument for what a cookie cannot carry (RFC 6265, 4.1.1)."""
         from portable_contracts.cookies import set_cookie
 
         line = set_cookie(name, value, max_age, expires, path, domain, secure, http_only, same_site)

@@ -169,7 +169,7 @@ class KVDriver(Driver):
         """Return the next items of one of *segments* disjoint parts of the table, in any order."""
 
     def feed(self, consumer: str) -> Feed[Change]:
-        """Return the table's changes for *consumer*, from where it stopped; one never seen starts at its first call."""
+        """Return the changes for *consumer*, from where it stopped; one never seen starts at its first call."""
         raise NotImplementedError
 
 
@@ -179,42 +179,70 @@ _INT64 = 1 << 63
 def measure(value: Any, *, max_depth: int = 20, where: str = "value") -> int:
     """Return the size of *value* as the limit on items counts it; the keys are not in it.
 
-    The count is at least what any service bills: names and text by their UTF-8 bytes, bytes by their length, numbers 12,
-    None and booleans 1, lists and maps 3, and 1 for each entry.
+    The count is at least what any service bills: names and text by their UTF-8 bytes, bytes by their length, numbers
+    12, None and booleans 1, lists and maps 3, and 1 for each entry.
     Raises InvalidArgument, naming the place, for what no table takes: NaN and infinities, ints beyond 64 bits, map keys
     that are not str, lone surrogates, other types (a tuple would come back as a list); LimitExceeded past *max_depth*.
     """
+    try:
+        return _size(value, max_depth)
+    except _Refused as refusal:
+        place = where + "".join(f"[{step!r}]" for step in reversed(refusal.path))
+        error = LimitExceeded(f"{place} is nested deeper than {max_depth} levels", limit="max_depth", allowed=max_depth)
+        raise error if refusal.too_deep else InvalidArgument(f"{place} {refusal.why}") from None
+
+
+class _Refused(Exception):
+    def __init__(self, why: str, too_deep: bool = False) -> None:
+        self.why = why
+        self.too_deep = too_deep
+        self.path: list[str | int] = []
+
+
+def _size(value: Any, depth: int) -> int:
     kind = type(value)
     if kind is str:
+        if value.isascii():
+            return len(value)
         try:
-            return len(value) if value.isascii() else len(value.encode())
-        except UnicodeEncodeError as error:
-            raise InvalidArgument(f"{where} holds a lone surrogate, which no UTF-8 text can carry") from error
-    if value is None or kind is bool:
-        return 1
+            return len(value.encode())
+        except UnicodeEncodeError:
+            raise _Refused("holds a lone surrogate, which UTF-8 cannot carry") from None
+    if kind is dict:
+        if depth <= 0:
+            raise _Refused("", too_deep=True)
+        size = 3
+        for name, entry in value.items():
+            if type(name) is not str:
+                raise _Refused(f"has the map key {name!r}: map keys are str")
+            try:
+                size += 1 + _size(name, 0) + _size(entry, depth - 1)
+            except _Refused as refusal:
+                refusal.path.append(name)
+                raise
+        return size
     if kind is int:
         if not -_INT64 <= value < _INT64:
-            raise InvalidArgument(f"{where} is an int beyond 64 bits: store it as text")
+            raise _Refused("is an int beyond 64 bits: store it as text")
         return 12
     if kind is float:
         if value - value != 0.0:
-            raise InvalidArgument(f"{where} is {value}: no table stores NaN or infinity")
+            raise _Refused(f"is {value}: no table stores NaN or infinity")
         return 12
+    if value is None or kind is bool:
+        return 1
     if kind is bytes:
         return len(value)
-    if kind is dict or kind is list:
-        if max_depth <= 0:
-            raise LimitExceeded(f"{where} is nested too deeply", limit="max_depth")
+    if kind is list:
+        if depth <= 0:
+            raise _Refused("", too_deep=True)
         size = 3
-        if kind is list:
-            for index, entry in enumerate(value):
-                size += 1 + measure(entry, max_depth=max_depth - 1, where=f"{where}[{index}]")
-            return size
-        for name, entry in value.items():
-            if type(name) is not str:
-                raise InvalidArgument(f"{where} has the map key {name!r}: map keys are str")
-            size += 1 + measure(name, where=f"a map key of {where}")
-            size += measure(entry, max_depth=max_depth - 1, where=f"{where}[{name!r}]")
+        for index, entry in enumerate(value):
+            try:
+                size += 1 + _size(entry, depth - 1)
+            except _Refused as refusal:
+                refusal.path.append(index)
+                raise
         return size
     hint = ": use a list" if isinstance(value, (tuple, set, frozenset)) else ""
-    raise InvalidArgument(f"{where} is of type {kind.__name__}, which no table stores{hint}")
+    raise _Refused(f"is of type {kind.__name__}, which no table stores{hint}")

@@ -44,7 +44,7 @@ class Address(Value):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Read an address. Raises InvalidArgument for one without a scheme, or with a user name or password in it."""
+        """Read an address. Raises InvalidArgument for one without a scheme, or with a password in it."""
         from urllib.parse import parse_qsl, unquote, urlsplit
 
         try:
@@ -57,7 +57,7 @@ class Address(Value):
         if "@" in parts.netloc:
             shown = text.replace(parts.netloc, "...@" + parts.netloc.rpartition("@")[2])
             raise InvalidArgument(
-                f"address {shown!r} holds a user name or password: credentials come from the environment, never the address"
+                f"address {shown!r} holds a user name or password: credentials come from the environment"
             )
         if parts.fragment:
             raise InvalidArgument(f"address {text!r} has a '#' part: write it without, or escape '#' as %23")
@@ -104,7 +104,7 @@ class Driver(ABC):
     def native(self) -> Any:
         """Return the SDK's own client: the documented way out."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # most drivers hold nothing
         """Free what the driver holds; a later call may open it again."""
 
 
@@ -136,9 +136,9 @@ class Provider(Value):
     tables: Mapping[str, str] = EMPTY
     queues: Mapping[str, str] = EMPTY
     defaults: Mapping[str, str] = EMPTY
-    """The scheme that a resource without an address has here: `{"bucket": "s3", "table": "dynamodb", "queue": "sqs"}`."""
+    """The scheme of a resource without an address: `{"bucket": "s3", "table": "dynamodb", "queue": "sqs"}`."""
     capabilities: str = ""
-    """`"portable_aws.limits:CAPABILITIES"`: capability records by `"<kind>:<scheme>"`, such as `"bucket:s3"`, and `"http"`."""
+    """`"portable_aws.limits:CAPABILITIES"`: capability records by `"bucket:s3"` (kind and scheme) or `"http"`."""
     http_codecs: Sequence[str] = ()
     """HttpCodec classes, tried in this order before the event codecs."""
     event_codecs: Sequence[str] = ()

@@ -57,7 +57,7 @@ class QueueCapabilities(Capabilities):
     delay: bool = False
     """`send(delay=...)`."""
     retry_delay: bool = False
-    """`retry(delay=...)`: redelivery after a chosen time. Without it a retried message comes back when its lease ends."""
+    """`retry(delay=...)`: redelivery after a chosen time; without it, when the lease ends."""
     extend: bool = False
     """A lease can be lengthened."""
     groups: bool = False
