@@ -1,6 +1,8 @@
 # `make demo` runs the guestbook on this machine; `make test` runs every test. Both install what they need into .venv.
 
-PYTHON ?= $(firstword $(foreach v,python3.13 python3.12 python3.11 python3.10 python3,$(shell command -v $(v) 2>/dev/null)))
+# The newest Python on the path that really starts, unless `make PYTHON=...` names one.
+PYTHON ?= $$(for python in python3.13 python3.12 python3.11 python3.10 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 CLI := $(VENV)/.installed-cli
@@ -40,9 +42,9 @@ clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10 or newer, or say make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 10) or sys.exit(f"Python {v[0]}.{v[1]} is too old: say make PYTHON=/path/to/python3.10 or newer")'
-	$(PYTHON) -m venv $(VENV)
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then echo "portable needs Python 3.10 or newer: say make PYTHON=/path/to/python3"; exit 1; fi; \
+	echo "$$python -m venv $(VENV)"; "$$python" -m venv $(VENV)
 
 $(CLI): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cli,examples]'

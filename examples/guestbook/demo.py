@@ -37,7 +37,7 @@ The guestbook starts at {url}/ (Ctrl-C stops it). Open it in a browser, or try:
         flush=True,
     )
     os.chdir(HERE)
-    os.execv(sys.executable, [sys.executable, "-m", "portable", "run", "--port", url.rpartition(":")[2]])
+    os.execv(sys.executable, [sys.executable, "-m", "portable", "run", "--port", url.rpartition(":")[2]])  # noqa: S606
 
 
 if __name__ == "__main__":

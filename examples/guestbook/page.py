@@ -18,7 +18,8 @@ PAGE = Template("""<!doctype html>
   form { display: grid; gap: .5rem; padding: 1rem; background: #f4f4f0; border-radius: .5rem }
   input, textarea, button { font: inherit; padding: .4rem .6rem; border: 1px solid #bbb; border-radius: .3rem }
   button { background: #204a87; color: white; border: 0; cursor: pointer }
-  article { display: grid; grid-template-columns: 1fr auto; gap: 0 1rem; padding: 1rem 0; border-bottom: 1px solid #ddd }
+  article { display: grid; grid-template-columns: 1fr auto; gap: 0 1rem; padding: 1rem 0 }
+  article { border-bottom: 1px solid #ddd }
   article p { margin: 0; white-space: pre-wrap } article footer { color: #777; font-size: .85rem }
   article img { grid-column: 2; grid-row: 1 / 3; max-width: 8rem; max-height: 8rem; border-radius: .3rem }
 </style>
