@@ -108,10 +108,10 @@ class Headers(MultiMap[str]):
             for name, value in pairs:
                 self.add(name, value)
 
-    @classmethod
-    def received(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
+    @staticmethod
+    def received(pairs: Iterable[tuple[str, str]]) -> ReceivedHeaders:
         """Make headers of what a platform delivered; only names are touched (for codecs: the checks of `add` cost)."""
-        headers = cls.__new__(cls)
+        headers = ReceivedHeaders.__new__(ReceivedHeaders)
         lists: dict[str, list[str]] = {}
         for name, value in pairs:
             name = name.lower()
@@ -145,6 +145,57 @@ class Headers(MultiMap[str]):
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.lower() in self._lists
+
+
+_SINGLE = frozenset(
+    ["authorization", "cookie", "date", "expires", "from", "host", "if-modified-since", "if-range"]
+    + ["if-unmodified-since", "last-modified", "location", "proxy-authorization", "referer", "retry-after"]
+    + ["set-cookie", "user-agent"]
+)
+"""Fields that are no lists, though a comma may be in them: dates, above all (RFC 9110, 5.6.7)."""
+
+
+class ReceivedHeaders(Headers):
+    """A request's header fields.
+
+    A client may send a list as one field or as several, and some platforms join several by commas. `getlist` gives the
+    elements either way, so it is the same on every provider, and equality goes by it. `get` gives the first field.
+    """
+
+    __slots__ = ()
+
+    def getlist(self, name: str) -> list[str]:
+        """Return the elements of the list field *name*, in order; a field that is no list, such as a date, whole."""
+        name = name.lower()
+        values = self._lists.get(name, [])
+        if name in _SINGLE:
+            return list(values)
+        return [element for value in values for element in (_elements(value) if "," in value else (value,))]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return NotImplemented
+        if self._lists.keys() != other._lists.keys():
+            return False
+        return all(self.getlist(name) == ReceivedHeaders.getlist(other, name) for name in self._lists)  # type: ignore[arg-type]  # reads the lists alone
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and headers can change
+
+
+def _elements(value: str) -> list[str]:
+    """Split a list field at its commas, but not at those in quoted strings (RFC 9110, 5.6.1)."""
+    if '"' not in value:
+        parts = value.split(",")
+    else:
+        parts, start, quoted = [], 0, False
+        for index, char in enumerate(value):
+            if char == '"' and (index == 0 or value[index - 1] != "\\"):
+                quoted = not quoted
+            elif char == "," and not quoted:
+                parts.append(value[start:index])
+                start = index + 1
+        parts.append(value[start:])
+    return [part.strip() for part in parts]
 
 
 def _pairs(fields: Any) -> Iterable[tuple[str, str]]:
@@ -207,7 +258,7 @@ class Request:
         self.method = method
         self.path = path
         """Percent-decoded once; without a stage, `/api` or a mount's prefix."""
-        self.headers = Headers() if headers is None else headers
+        self.headers = Headers.received(()) if headers is None else headers
         self.body = body
         self.client = client
         """The client's address as the platform's front saw it, or None."""
