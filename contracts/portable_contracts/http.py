@@ -147,11 +147,11 @@ class Headers(MultiMap[str]):
         return isinstance(name, str) and name.lower() in self._lists
 
 
-_SINGLE = frozenset(
-    ["authorization", "cookie", "date", "expires", "from", "host", "if-modified-since", "if-range"]
-    + ["if-unmodified-since", "last-modified", "location", "proxy-authorization", "referer", "retry-after"]
-    + ["set-cookie", "user-agent"]
-)
+_SINGLE = frozenset((
+    "authorization", "cookie", "date", "expires", "from", "host", "if-modified-since", "if-range",
+    "if-unmodified-since", "last-modified", "location", "proxy-authorization", "referer", "retry-after",
+    "set-cookie", "user-agent",
+))  # fmt: skip
 """Fields that are no lists, though a comma may be in them: dates, above all (RFC 9110, 5.6.7)."""
 
 
