@@ -8,4 +8,17 @@ provider = Provider(
     name="aws",
     defaults={"bucket": "s3", "table": "dynamodb", "queue": "sqs"},
     capabilities="portable_aws.limits:CAPABILITIES",
+    http_codecs=("portable_aws.http:Payload2", "portable_aws.http:Payload1", "portable_aws.http:LoadBalancer"),
+    event_codecs=(
+        "portable_aws.events:Sqs",
+        "portable_aws.events:Sns",
+        "portable_aws.events:S3",
+        "portable_aws.events:DynamoDBStream",
+        "portable_aws.events:Kinesis",
+        "portable_aws.events:Schedule",
+        "portable_aws.events:Scheduler",
+        "portable_aws.events:S3EventBridge",
+        "portable_aws.events:EventBridge",
+    ),
+    entry="portable_aws.entry:entry",
 )

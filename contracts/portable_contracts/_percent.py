@@ -9,14 +9,23 @@ _BYTES = {
 
 def unquote(text: str) -> str:
     """Decode the `%XX` of *text* once, as UTF-8; a broken escape stays as it is, bad UTF-8 becomes U+FFFD."""
-    if "%" not in text:
-        return text
+    return text if "%" not in text else _bytes(text).decode(errors="replace")
+
+
+def unquote_exact(text: str) -> str:
+    """Decode the `%XX` of *text* once. Raises UnicodeDecodeError for what is not UTF-8 then."""
+    return text if "%" not in text else _bytes(text).decode()
+
+
+def _bytes(text: str) -> bytes:
     first, *rest = text.split("%")
-    decoded = [first.encode()]
+    decoded = [first.encode(errors="replace")]
     for part in rest:
         byte = _BYTES.get(part[:2])
-        decoded.append(b"%" + part.encode() if byte is None else byte + part[2:].encode())
-    return b"".join(decoded).decode(errors="replace")
+        decoded.append(
+            b"%" + part.encode(errors="replace") if byte is None else byte + part[2:].encode(errors="replace")
+        )
+    return b"".join(decoded)
 
 
 def parse_query(text: str) -> list[tuple[str, str]]:

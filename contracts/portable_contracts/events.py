@@ -225,6 +225,8 @@ class EventCodec(ABC):
     """`"message"`, `"blob"`, `"change"`, `"schedule"` or `"event"`."""
     partial: ClassVar[bool] = False
     """The platform can be told that some of a batch failed; otherwise one failure fails the invocation."""
+    ordered: ClassVar[bool] = False
+    """The events are a stream's: none is handled after one before it failed."""
 
     @abstractmethod
     def recognises(self, raw: Any) -> bool:
