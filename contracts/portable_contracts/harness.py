@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from portable_contracts._value import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, ClassVar, Self
 
-    from portable_contracts.provider import Opening
+    from portable_contracts.http import Response
+    from portable_contracts.provider import Opening, Runner
 
 
 class MissingCounterpart(Exception):
     """What the harness needs is not on this machine: a program, a package, an account. The message says which and how
     to get it. The suite skips with that reason, or fails where `PORTABLE_REQUIRE_COUNTERPARTS=1`."""
+
+
+class HttpCall(Value):
+    """An HTTP request as a client sends it."""
+
+    method: str
+    target: str
+    """Path and query as on the request line: percent-encoded, ASCII."""
+    headers: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    client: str = "203.0.113.9"
+    """Where it comes from."""
 
 
 class Harness(ABC):
@@ -64,3 +79,44 @@ class Harness(ABC):
     def unreachable(self, kind: str, scheme: str) -> str | None:
         """Return the address of a resource that does not exist, or None where the service makes it on first use."""
         return None
+
+    def leftovers(self, address: str) -> Sequence[str]:
+        """Name what writes that failed have left in the bucket at *address*: parts, temporary files."""
+        return ()
+
+    # Events and HTTP. An invocation is the pair that the platform hands over: the raw event, its native context. Golden
+    # files hold both as JSON; where the platform's are no JSON, the four methods below translate.
+
+    def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
+        """Return the invocation that a golden file of this *shape* describes."""
+        return document["raw"], document.get("context")
+
+    def described(self, shape: str, answer: Any) -> Any:
+        """Return *answer*, a codec's, as the JSON of a golden file."""
+        return answer
+
+    def http_shapes(self) -> Sequence[str]:
+        """Return the shapes of HTTP that `rendered` can make."""
+        return ()
+
+    def rendered(self, shape: str, call: HttpCall) -> tuple[Any, Any]:
+        """Return the invocation that the platform makes of *call*."""
+        raise NotImplementedError
+
+    def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
+        """Return what the client of *call* is sent for *answer*, a codec's."""
+        raise NotImplementedError
+
+    def send(self, runner: Runner, call: HttpCall) -> Response:
+        """Return what the client of *call* is sent by the provider's entry around *runner*.
+
+        It runs in the vendor's own runtime, as far as that is published.
+        """
+        raise NotImplementedError
+
+    def deliver(self, runner: Runner, shape: str, document: Mapping[str, Any]) -> Any:
+        """Hand the invocation of a golden file to the provider's entry around *runner*; return its answer as JSON.
+
+        Raises what tells the platform that the invocation failed.
+        """
+        return self.described(shape, runner(*self.invocation(shape, document)))
