@@ -1,0 +1,46 @@
+"""HTTP on Cloud Run functions: the Flask request that functions-framework hands over, and the answer it takes."""
+
+from __future__ import annotations
+
+from portable_contracts.http import Headers, HttpCodec, Request
+from portable_gcp._context import context_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from portable_contracts.http import Response
+
+
+class FlaskRequest(HttpCodec):
+    """https://cloud.google.com/run/docs/write-functions#http-functions"""
+
+    shape = "gcp.http"
+
+    def recognises(self, raw: Any) -> bool:
+        return hasattr(raw, "environ") and hasattr(raw, "query_string")
+
+    def decode(self, raw: Any, native_context: Any) -> Request:
+        headers = Headers.received(raw.headers.items())
+        # Google's front appends the address that it saw to what the client claimed.
+        client = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or raw.remote_addr
+        request_id = headers.get("function-execution-id") or headers.get("x-cloud-trace-context", "").partition("/")[0]
+        return Request(
+            raw.method,
+            raw.path,
+            query=raw.query_string.decode("latin-1"),
+            headers=headers,
+            body=raw.get_data(cache=False),
+            client=client or None,
+            id=request_id,
+            context=context_of(request_id),
+            native=raw,
+        )
+
+    def encode(self, response: Response, request: Request) -> Any:
+        from werkzeug.wrappers import Response as Answer  # functions-framework has loaded it.
+
+        answer = Answer(response.body, response.status, response.headers.multi_items())
+        if "content-type" not in response.headers:
+            del answer.headers["content-type"]  # Or a redirect and a 204 would be text/plain.
+        return answer
