@@ -199,7 +199,7 @@ def translate(resource: Resource, operation: str, what: str, error: Exception) -
     driver: Driver = resource._connection.driver
     kind = driver.classify(error)
     subject = f"{operation} {what} in {resource}" if what else f"{operation} in {resource}"
-    message = f"{subject}: {str(error) or type(error).__name__}"
+    message = f"{subject}: {driver.explain(error)}"
     if kind is Conflict and isinstance(driver, KVDriver):
         reasons = [
             None if reason is None else reason(f"operation {index} of {subject}", operation=operation)

@@ -96,6 +96,10 @@ class Driver(ABC):
     def classify(self, error: Exception) -> type[PortableError]:
         """Say which portable error *error* is. Total and pure: an unknown error is PortableError itself."""
 
+    def explain(self, error: Exception) -> str:
+        """Say what *error* says, for the message of the portable error; a driver may add what to do about it."""
+        return str(error) or type(error).__name__
+
     def retry_after(self, error: Exception) -> float | None:
         """Return the seconds that the service asked to wait after *error*, or None where it named none."""
         return None
