@@ -8,4 +8,14 @@ provider = Provider(
     name="gcp",
     defaults={"bucket": "gs", "table": "firestore", "queue": "pubsub"},
     capabilities="portable_gcp.limits:CAPABILITIES",
+    http_codecs=("portable_gcp.http:FlaskRequest",),
+    event_codecs=(
+        "portable_gcp.events:Storage",
+        "portable_gcp.events:PubSub",
+        "portable_gcp.events:PubSubPush",
+        "portable_gcp.events:Firestore",
+        "portable_gcp.events:Scheduler",
+        "portable_gcp.events:GoogleEvent",
+    ),
+    entry="portable_gcp.entry:entry",
 )

@@ -69,7 +69,7 @@ class Storage(EventCodec):
                 kind,
                 _when(event),
                 whole(entry, "size", 0) if created else None,
-                text(entry, "generation", "") or None if created else None,
+                str(entry.get("generation") or "") or None if created else None,
                 event.context,
                 raw,
             )
@@ -111,7 +111,7 @@ def _message(data: Mapping[str, Any], queue: str, context: Any, raw: Any) -> Mes
     # Real pushes hold each of these names in two spellings; older senders have the second alone.
     sent = "publishTime" if message.get("publishTime") is not None else "publish_time"
     return Message(
-        text(message, "messageId", "") or text(message, "message_id"),
+        text(message, "messageId", "") or text(message, "message_id", context.invocation_id),
         queue,
         decoded(message, "data", True),
         {name: str(value) for name, value in mapping(message, "attributes", optional=True).items()},

@@ -8,4 +8,16 @@ provider = Provider(
     name="tencent",
     defaults={"bucket": "cos", "table": "redis", "queue": "cmq"},
     capabilities="portable_tencent.limits:CAPABILITIES",
+    http_codecs=(
+        "portable_tencent.http:FunctionUrl",
+        "portable_tencent.http:ApiGateway",
+        "portable_tencent.http:LoadBalancer",
+    ),
+    event_codecs=(
+        "portable_tencent.events:Cos",
+        "portable_tencent.events:Timer",
+        "portable_tencent.events:CKafka",
+        "portable_tencent.events:CmqTopic",
+    ),
+    entry="portable_tencent.entry:entry",
 )

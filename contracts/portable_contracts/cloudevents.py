@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from portable_contracts.http import Headers, Request
 
 _KNOWN = frozenset(("id", "source", "type", "specversion", "subject", "time", "datacontenttype", "data", "data_base64"))
-_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def is_cloudevent(headers: Headers) -> bool:
@@ -87,8 +86,6 @@ def _event(attributes: Mapping[str, Any], data: Any, content_type: Any, context:
     for name, value in attributes.items():
         if name in _KNOWN or value is None:
             continue
-        if not _NAME.issuperset(name):
-            raise InvalidArgument(f"the CloudEvent's attribute {name[:40]!r} has a name with other than a-z and 0-9")
         # The types of the specification have one text form each (section "Type System").
         extensions[name] = value if type(value) is str else str(value).lower() if type(value) is bool else str(value)
     time = attributes.get("time")
