@@ -8,4 +8,15 @@ provider = Provider(
     name="azure",
     defaults={"bucket": "azblob", "table": "aztable", "queue": "azqueue"},
     capabilities="portable_azure.limits:CAPABILITIES",
+    http_codecs=("portable_azure.http:FunctionsRequest",),
+    event_codecs=(
+        "portable_azure.events:StorageQueue",
+        "portable_azure.events:ServiceBus",
+        "portable_azure.events:BlobTrigger",
+        "portable_azure.events:EventGridBlob",
+        "portable_azure.events:EventGrid",
+        "portable_azure.events:Timer",
+        "portable_azure.events:CosmosChangeFeed",
+    ),
+    entry="portable_azure.entry:entry",
 )
