@@ -47,7 +47,10 @@ class Database:
         return handle.connection if handle is not None else self._open()
 
     def write(self) -> Transaction:
-        """Return a context manager: a transaction that holds the write lock from its start; gives the connection."""
+        """Return a context manager: a transaction that holds the write lock from its start; gives the connection.
+
+        Use that connection in it and no other: `connection()` may give another one once somebody called `close`.
+        """
         return Transaction(self.connection())
 
     def close(self) -> None:
@@ -189,7 +192,7 @@ def _migrate(connection: sqlite3.Connection, owner: str, scripts: Sequence[str])
                 f"version of portable knows {len(scripts)}: upgrade portable, or use another data folder"
             )
         for script in scripts[done:]:
-            for statement in _statements(script):
+            for statement in statements(script):
                 connection.execute(statement)
         connection.execute("INSERT OR REPLACE INTO portable_schema VALUES (?, ?)", (owner, len(scripts)))
 
@@ -204,15 +207,15 @@ def _version(connection: sqlite3.Connection, owner: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _statements(script: str) -> list[str]:
-    # Not executescript: it commits the transaction that it is called in.
-    statements, pending = [], ""
+def statements(script: str) -> list[str]:
+    """Return the statements of *script*, one by one: `executescript` commits the transaction that it is called in."""
+    complete, pending = [], ""
     for part in script.split(";")[:-1]:
         pending += part + ";"
         if sqlite3.complete_statement(pending):
-            statements.append(pending)
+            complete.append(pending)
             pending = ""
-    return statements
+    return complete
 
 
 # By their texts, which are SQLite's own and old: Python 3.10 does not give the codes.
