@@ -100,7 +100,7 @@ class Message(_Event):
 
         try:
             return json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"the body of message {self.id} is not JSON: {error}") from error
 
     def ack(self) -> None:
@@ -208,7 +208,7 @@ class CloudEvent(_Event):
 
         try:
             return json.loads(self.data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"the data of event {self.id} is not JSON: {error}") from error
 
 
