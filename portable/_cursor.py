@@ -9,7 +9,8 @@ from portable_contracts.errors import InvalidArgument
 
 def seal(position: str, query: tuple[object, ...]) -> str:
     """Return the cursor for *position*, a driver's own, in the listing that *query* describes."""
-    payload = crc32(repr(query).encode()).to_bytes(4, "big") + position.encode()
+    body = position.encode()
+    payload = _sum(repr(query).encode()) + _sum(body) + body
     return b2a_base64(payload, newline=False).translate(bytes.maketrans(b"+/", b"-_")).rstrip(b"=").decode()
 
 
@@ -18,12 +19,22 @@ def unseal(cursor: str, query: tuple[object, ...]) -> str:
     try:
         padded = cursor.encode("ascii").translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(cursor) % 4)
         payload = a2b_base64(padded, strict_mode=True) if _STRICT else a2b_base64(padded)
-        position = payload[4:].decode()
+        position = payload[8:].decode()
     except (Error, ValueError, AttributeError) as error:
-        raise InvalidArgument(f"cursor {cursor!r} is not one that a page gave: pass page.cursor unchanged") from error
-    if payload[:4] != crc32(repr(query).encode()).to_bytes(4, "big"):
+        raise _broken(cursor) from error
+    if payload[4:8] != _sum(payload[8:]):
+        raise _broken(cursor)
+    if payload[:4] != _sum(repr(query).encode()):
         raise InvalidArgument(f"cursor {cursor!r} belongs to another query: pass the same arguments as for its page")
     return position
+
+
+def _sum(data: bytes) -> bytes:
+    return crc32(data).to_bytes(4, "big")
+
+
+def _broken(cursor: object) -> InvalidArgument:
+    return InvalidArgument(f"cursor {cursor!r} is not one that a page gave: pass page.cursor unchanged")
 
 
 try:
