@@ -470,7 +470,7 @@ class Table(Resource):
     def _bounds(
         self, operation: str, partition: str, prefix: str, start: str | None, stop: str | None
     ) -> tuple[str | None, str | None] | None:
-        """Return the first sort key and the one after the last, None for an open end; None if nothing can be between."""
+        """Return the first sort key and the one after the last, None for an open end; or None for an empty range."""
         self._check(operation, partition, "")
         self._check_key(operation, "prefix", prefix, "max_sort_bytes")
         lower, upper = prefix or None, _after_prefix(prefix)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OLDEST = (3, 35, 0)
 """The first SQLite with RETURNING."""
-BUSY_SECONDS = 30.0
+BUSY_SECONDS = 10.0
 """How long a statement waits for another process's transaction before it fails as Unavailable."""
 CACHED_STATEMENTS = 256
 
