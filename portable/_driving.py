@@ -32,6 +32,9 @@ ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0
 """Seconds; the wait doubles from the first to the longest, and the real one is drawn between none and it."""
 
+LONGEST_ASKED = 60.0
+"""Seconds that a service may ask to wait; an error that asks for more is raised at once."""
+
 invocation: ContextVar[Context] = ContextVar("portable_invocation", default=NO_CONTEXT)
 """The invocation that this thread or task is handling."""
 
@@ -167,11 +170,12 @@ def _again(
     attempt = 1
     while True:
         translated = translate(resource, operation, what, error)
-        wait = _wait(attempt, resource._connection.driver.retry_after(error))
-        in_time = time.time() + wait < invocation.get().expires
-        if not (retry and translated.retryable and attempt < ATTEMPTS and in_time):
+        wait = _wait(attempt, resource, error) if retry and translated.retryable and attempt < ATTEMPTS else None
+        if wait is None or time.time() + wait >= invocation.get().expires:
             translated.attempts = attempt  # type: ignore[attr-defined]  # for the observer of this very call
-            raise translated from (None if translated is error else error)
+            if translated is error:
+                raise error
+            raise translated from error
         time.sleep(wait)
         attempt += 1
         try:
@@ -180,9 +184,11 @@ def _again(
             error = next_error
 
 
-def _wait(attempt: int, asked: float | None) -> float:
+def _wait(attempt: int, resource: Resource, error: Exception) -> float | None:
+    """Return the seconds to wait before the next attempt; None when the service asked for too many of them."""
+    asked = resource._connection.driver.retry_after(error)
     if asked is not None:
-        return asked
+        return asked if asked <= LONGEST_ASKED else None
     from random import uniform  # 3 ms, for a path that is rarely taken
 
     return uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1)))  # noqa: S311  # jitter, not a secret

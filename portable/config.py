@@ -18,7 +18,7 @@ import os
 from portable._nearest import nearest
 from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument
-from portable_contracts.provider import EMPTY
+from portable_contracts.provider import EMPTY, Address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE = "portable.toml"
+_OWN_VARIABLES = frozenset({"PORTABLE_TARGET", "PORTABLE_CONFIG"})
 
 
 class Target(Value):
@@ -40,8 +41,16 @@ class Target(Value):
     """What else the target's table holds, under `[targets.<name>.settings]`: the adapter's and the deployer's own."""
 
     def address(self, resource: str) -> str | None:
-        """Return the resource's address: from the environment, else from the file, else None."""
-        return os.environ.get(variable(resource)) or self.resources.get(resource)
+        """Return the resource's address: from the environment, else from the file, else None.
+
+        Raises InvalidArgument, naming the variable, when what the environment has is no address.
+        """
+        name = variable(resource)
+        given = None if name in _OWN_VARIABLES else os.environ.get(name)
+        if not given:
+            return self.resources.get(resource)
+        _check_address(given, name)
+        return given
 
 
 class Configuration(Value):
@@ -61,10 +70,14 @@ class Configuration(Value):
         chosen = name or os.environ.get("PORTABLE_TARGET") or "local"
         if chosen in self.targets:
             return self.targets[chosen]
-        where = self.file or f"there is no {FILE}, so only 'local'"
         said = "" if name else " (named by PORTABLE_TARGET)"
+        if self.file is None:
+            raise InvalidArgument(
+                f"no target {chosen!r}{said}: there is no {FILE} in {self.folder} or above it, so only 'local'; "
+                f"make one with [targets.{chosen}]"
+            )
         raise InvalidArgument(
-            f"no target {chosen!r}{said} in {where}{nearest(chosen, self.targets)}: "
+            f"no target {chosen!r}{said} in {self.file}{nearest(chosen, self.targets)}: "
             f"its targets are {', '.join(self.targets)}; add [targets.{chosen}]"
         )
 
@@ -156,11 +169,19 @@ def _target(name: str, table: Any, path: str) -> Target:
         if not isinstance(value, dict):
             raise InvalidArgument(f"{path}: {where}.{word} is not a table: write [{where}.{word}]")
     for resource, address in resources.items():
-        if not isinstance(address, str) or "://" not in address:
+        if not isinstance(address, str):
             raise InvalidArgument(
                 f"{path}: {where}.resources.{resource} = {address!r} is not an address: write it like scheme://name"
             )
+        _check_address(address, f"{path}: {where}.resources.{resource}")
     return Target(name, provider, region, resources, settings)
+
+
+def _check_address(address: str, where: str) -> None:
+    try:
+        Address.parse(address)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{where}: {error}") from error
 
 
 def _known(table: Mapping[str, Any], keys: Iterable[str], path: str, where: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portable import registry
 from portable._driving import Connection
+from portable._nearest import nearest
 from portable_contracts.errors import InvalidArgument, Unsupported
 from portable_contracts.limits import PROFILE
 from portable_contracts.provider import Address, Opening
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from portable.config import Configuration, Target
     from portable_contracts.limits import Capabilities
+    from portable_contracts.provider import Provider
 
 
 def address_of(kind: str, name: str, target: Target) -> str:
@@ -25,7 +27,7 @@ def address_of(kind: str, name: str, target: Target) -> str:
     address = target.address(name)
     if address is not None:
         return address
-    scheme = registry.provider(target.provider).defaults.get(kind)
+    scheme = _provider(target).defaults.get(kind)
     if scheme is None:
         raise InvalidArgument(
             f"target {target.name} ({target.provider}) does not say where {kind} {name} is: "
@@ -37,8 +39,15 @@ def address_of(kind: str, name: str, target: Target) -> str:
 def promises(kind: str, name: str, target: Target) -> tuple[str, Capabilities] | None:
     """Return what *target* promises for the resource, after the words that errors name it by; None where unknown."""
     scheme = Address.parse(address_of(kind, name, target)).scheme
-    declared = registry.capabilities(registry.provider(target.provider), f"{kind}:{scheme}")
+    declared = registry.capabilities(_provider(target), f"{kind}:{scheme}")
     return None if declared is None else (f"target {target.name} ({target.provider})", declared)
+
+
+def _provider(target: Target) -> Provider:
+    try:
+        return registry.provider(target.provider)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"target {target.name}: {error}") from error
 
 
 def connect(
@@ -52,7 +61,7 @@ def connect(
 ) -> Connection:
     """Open the resource's driver. On a target of the provider `local` its limits are those of all targets together.
 
-    Raises Unsupported where the target does not have a capability in *needs*.
+    Raises Unsupported where the target does not have a capability in *needs*, InvalidArgument for one nobody knows.
     """
     address = Address.parse(address_of(kind, name, target))
     driver = registry.driver_class(kind, address.scheme).from_address(address, opening)
@@ -64,6 +73,10 @@ def connect(
     else:
         capabilities, owners = driver.capabilities.narrowed((), own)
     for need in sorted(needs):
+        if need not in capabilities._fields:
+            raise InvalidArgument(
+                f"{kind} {name} needs {need!r}, which no {kind} has{nearest(need, capabilities._fields)}"
+            )
         if not getattr(capabilities, need):
             raise Unsupported(f"{kind} {name} needs {need!r}, which {owners[need]} does not have")
     return Connection(driver, capabilities, owners, opening, target.name)

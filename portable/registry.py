@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from portable_contracts.errors import InvalidArgument
-from portable_contracts.provider import Address, Opening
+from portable_contracts.provider import Address, Opening, Provider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from portable_contracts.limits import Capabilities
-    from portable_contracts.provider import Provider
 
 GROUP = "portable.providers"
 _EXTRAS = {
-    "s3": "aws", "dynamodb": "aws", "sqs": "aws",
+    "s3": "aws", "dynamodb": "aws", "sqs": "aws", "sqs+fifo": "aws",
     "gs": "gcp", "firestore": "gcp", "pubsub": "gcp",
     "azblob": "azure", "aztable": "azure", "azqueue": "azure", "servicebus": "azure",
     "cos": "tencent", "cmq": "tencent", "redis": "redis",
@@ -41,12 +40,13 @@ def provider(name: str) -> Provider:
     if name not in _providers and name.isidentifier():
         module = f"portable_{name}"
         try:
-            _providers[name] = import_module(module).provider
+            found = getattr(import_module(module), "provider", None)
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise
-        except AttributeError:
-            pass  # A package of that name that is no adapter, such as the conformance suite.
+        else:
+            if isinstance(found, Provider):  # Not every package of such a name is an adapter: `portable_contracts`.
+                _providers[name] = found
     if name not in _providers:
         _scan()
     if name not in _providers:
@@ -73,7 +73,12 @@ def _scan() -> None:
 
     for point in entry_points(group=GROUP):
         if point.name not in _providers:
-            _providers[point.name] = point.load()
+            try:
+                _providers[point.name] = point.load()
+            except (ImportError, AttributeError) as error:
+                raise InvalidArgument(
+                    f"the adapter {point.name} ({point.value}) is installed but cannot be imported: {error}"
+                ) from error
     _scanned = True
 
 
@@ -95,10 +100,15 @@ def _offering(kind: str, scheme: str) -> Iterator[tuple[Provider, str]]:
 
 def driver_class(kind: str, scheme: str) -> Any:
     """Return the driver for addresses `scheme://`. Raises InvalidArgument, with what to install, when there is none."""
-    for _, reference in _offering(kind, scheme):
-        return load(reference)
     extra = _EXTRAS.get(scheme)
     hint = f"; install portable-serverless[{extra}]" if extra else ""
+    for owner, reference in _offering(kind, scheme):
+        try:
+            return load(reference)
+        except ModuleNotFoundError as error:
+            raise InvalidArgument(
+                f"the adapter {owner.name} cannot serve {scheme}://: {error}{hint or f'; install {error.name}'}"
+            ) from error
     known = sorted({known for candidate in providers().values() for known in getattr(candidate, kind + "s")})
     raise InvalidArgument(
         f"no installed adapter serves a {kind} at {scheme}://{hint}; a {kind} can be at: "
