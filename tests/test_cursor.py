@@ -66,13 +66,13 @@ def test_a_cursor_of_another_query_is_refused(other: tuple[object, ...]) -> None
     ],
 )
 def test_what_no_page_gave_is_refused(cursor: str) -> None:
-    with pytest.raises(InvalidArgument, match="pass page.cursor unchanged"):
+    with pytest.raises(InvalidArgument, match="unchanged"):
         unseal(cursor, QUERY)
 
 
 @pytest.mark.parametrize("position", POSITIONS)
 def test_a_cursor_that_was_cut_is_refused(position: str) -> None:
-    with pytest.raises(InvalidArgument, match="pass page.cursor unchanged"):
+    with pytest.raises(InvalidArgument, match="unchanged"):
         unseal(seal(position, QUERY)[:-4], QUERY)
 
 
