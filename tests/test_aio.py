@@ -127,7 +127,7 @@ def test_a_query_gives_what_came_before_an_error() -> None:
             yield "first"
             raise NotFound("gone")
 
-    seen = []
+    seen: list[object] = []
 
     async def use() -> None:
         async for item in aio.table(Broken("t", pytest.fail)).query("p"):
