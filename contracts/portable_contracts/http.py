@@ -224,6 +224,10 @@ def _checked_value(name: str, value: str) -> str:
     return value
 
 
+class BadRequest(InvalidArgument):
+    """The request is not what the handler asked it for: where the handler lets this pass, the client gets a 400."""
+
+
 class Request:
     """An HTTP request, the same on every provider. Equal to another with the same content, whoever delivered it."""
 
@@ -279,6 +283,15 @@ class Request:
         return query
 
     @property
+    def query_string(self) -> str:
+        """The query as it came, without the `?`; encoded anew where the platform handed it over decoded."""
+        if type(self._query) is str:
+            return self._query
+        from urllib.parse import urlencode
+
+        return urlencode(self.query.multi_items())
+
+    @property
     def cookies(self) -> Mapping[str, str]:
         """The cookies by name; of two with one name the first, which is the more specific path's (RFC 6265, 5.4)."""
         if self._cookies is None:
@@ -292,33 +305,36 @@ class Request:
 
     @property
     def text(self) -> str:
-        """The body as text in the content type's charset, else UTF-8. Raises InvalidArgument when it is not."""
+        """The body as text in the content type's charset, else UTF-8. Raises BadRequest when it is not."""
         from portable_contracts.forms import header_parameters
 
         charset = header_parameters(self.headers.get("content-type", ""))[1].get("charset", "utf-8")
         try:
             return self.body.decode(charset)
         except (UnicodeDecodeError, LookupError) as error:
-            raise InvalidArgument(f"the body is not {charset} text: {error}") from error
+            raise BadRequest(f"the body is not {charset} text: {error}") from error
 
     def json(self) -> Json:
-        """Return the body as JSON. Raises InvalidArgument (400 when a handler lets it pass) when it is not."""
+        """Return the body as JSON. Raises BadRequest (400 when a handler lets it pass) when it is not."""
         import json
 
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise InvalidArgument(f"the body is not JSON: {error}") from error
+            raise BadRequest(f"the body is not JSON: {error}") from error
 
     def form(self) -> MultiMap[str | Upload]:
         """Return an HTML form's fields: str, or Upload for a file (`multipart/form-data`).
 
-        Raises InvalidArgument for a body of another content type, or a broken one.
+        Raises BadRequest for a body of another content type, or a broken one.
         """
         if self._form is None:
             from portable_contracts.forms import parse_form
 
-            self._form = MultiMap(parse_form(self.headers.get("content-type", ""), self.body))
+            try:
+                self._form = MultiMap(parse_form(self.headers.get("content-type", ""), self.body))
+            except InvalidArgument as error:
+                raise BadRequest(str(error)) from error
         return self._form
 
     def __eq__(self, other: object) -> bool:
@@ -450,6 +466,8 @@ class HttpCodec(ABC):
 
     shape: ClassVar[str]
     """The platform's name of the shape, as `portable decode` prints it: `"aws.apigateway.v2"`."""
+    keys: ClassVar[frozenset[str]] = frozenset()
+    """Top-level keys of the shape, by which the error for an unknown event names the nearest one."""
 
     @abstractmethod
     def recognises(self, raw: Any) -> bool:
@@ -465,6 +483,7 @@ class HttpCodec(ABC):
 
 
 __all__ = [
+    "BadRequest",
     "Headers",
     "HttpCapabilities",
     "HttpCodec",

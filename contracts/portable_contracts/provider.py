@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from portable_contracts.deploy import AppSpec
     from portable_contracts.errors import PortableError
     from portable_contracts.events import Event
+    from portable_contracts.http import HttpCapabilities
 
     T = TypeVar("T", covariant=True)
 else:
@@ -115,7 +116,15 @@ class Driver(ABC):
 class Runner(ABC):
     """What an adapter's entry point drives: one invocation in the platform's shape in, its answer out."""
 
-    spec: AppSpec
+    @property
+    @abstractmethod
+    def spec(self) -> AppSpec:
+        """What the app declares."""
+
+    @property
+    @abstractmethod
+    def limits(self) -> HttpCapabilities:
+        """How much the HTTP front carries: on this machine as much as all of the app's targets do."""
 
     @abstractmethod
     def __call__(self, raw: Any, native_context: Any) -> Any:
@@ -128,6 +137,12 @@ class Runner(ABC):
     @abstractmethod
     def handle(self, event: Event) -> Any:
         """Handle one portable event that was decoded elsewhere; return what the handler gave, raise what it raised."""
+
+    async def start(self) -> None:  # noqa: B027  # most apps mount nothing that has to be started
+        """Start the applications that the app mounts, on the running event loop; else their first request does."""
+
+    async def stop(self) -> None:  # noqa: B027  # likewise
+        """Let the mounted applications that were started on this event loop end."""
 
 
 class Provider(Value):

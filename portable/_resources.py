@@ -1,0 +1,160 @@
+"""The resources that an app declares, and where they are: bound to one target, by default when the first is used."""
+
+from __future__ import annotations
+
+from portable_contracts.deploy import Place, ResourceSpec
+from portable_contracts.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from portable._driving import Connection, Resource
+    from portable.config import Configuration, Target
+    from portable_contracts.provider import Opening
+
+ATTEMPTS = 5
+"""How often a message is delivered before it is a dead letter, where `max_attempts` is left out."""
+_TYPES = {"bucket": "portable.blob:Bucket", "table": "portable.kv:Table", "queue": "portable.queue:Queue"}
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+_NAME = _LETTERS | frozenset("0123456789-_")
+
+
+def check_name(what: str, name: str, place: Place) -> None:
+    """Raise InvalidArgument for a name that services, files and environment variables could not share."""
+    if not isinstance(name, str) or not 1 <= len(name) <= 63 or name[0] not in _LETTERS or not _NAME.issuperset(name):
+        raise InvalidArgument(
+            f"{place}: {what} name {name!r} is not allowed: use up to 63 letters, digits, - and _, a letter first"
+        )
+
+
+class Binding:
+    """Where the app's resources are."""
+
+    def __init__(self, target: Target, configuration: Configuration, opening: Opening) -> None:
+        self.target = target
+        self.configuration = configuration
+        self.opening = opening
+
+    @classmethod
+    def default(cls) -> Binding:
+        """Return the target that `PORTABLE_TARGET` names, else `local` with its data beside portable.toml."""
+        from portable import config
+        from portable_contracts.provider import Opening
+
+        configuration = config.load()
+        target = configuration.target()
+        return cls(target, configuration, Opening(data=configuration.data, region=target.region))
+
+
+class Resources:
+    """An app's buckets, tables and queues."""
+
+    def __init__(self) -> None:
+        self.by_kind: dict[tuple[str, str], Resource] = {}
+        self._specs: dict[str, ResourceSpec] = {}
+        self._implied: set[str] = set()
+        """Dead-letter queues that another queue named, and nobody has declared by themselves."""
+        self._variables: dict[str, str] = {}
+        self.binding: Binding | None = None
+
+    def declare(
+        self, kind: str, name: str, place: Place, needs: frozenset[str], options: Mapping[str, Any]
+    ) -> Resource:
+        """Return the resource, made where it is new. Raises InvalidArgument, naming both places, for a second meaning."""
+        check_name(kind, name, place)
+        spec = ResourceSpec(kind, name, options, needs, place)
+        present = self._specs.get(name)
+        if present is not None and name in self._implied and present.kind == kind:
+            self._implied.discard(name)
+            self._specs[name] = spec
+        elif present is not None:
+            _check_same(present, spec)
+            self._specs[name] = present.replace(needs=present.needs | needs)
+        else:
+            self._make(spec)
+        dead_letter = options.get("dead_letter")
+        if dead_letter is not None and dead_letter not in self._specs:
+            self._make(ResourceSpec("queue", dead_letter, {}, frozenset(), place))
+            self._implied.add(dead_letter)
+        elif dead_letter is not None and self._specs[dead_letter].kind != "queue":
+            other = self._specs[dead_letter]
+            raise InvalidArgument(f"{place}: the dead_letter {dead_letter!r} of queue {name} is a {other.kind} ({other.place})")
+        return self.by_kind[kind, name]
+
+    def _make(self, spec: ResourceSpec) -> None:
+        from portable import registry
+
+        variable = spec.name.upper().replace("-", "_")
+        other = self._variables.setdefault(variable, spec.name)
+        if other != spec.name:
+            raise InvalidArgument(
+                f"{spec.place}: {spec.kind} {spec.name} and {self._specs[other].kind} {other} "
+                f"({self._specs[other].place}) share the environment variable PORTABLE_{variable}: rename one"
+            )
+        self._specs[spec.name] = spec
+        kind, name = spec.kind, spec.name
+        self.by_kind[kind, name] = registry.load(_TYPES[kind])(name, lambda: self._connect(kind, name))
+
+    def _connect(self, kind: str, name: str) -> Connection:
+        from portable.connecting import address_of, connect
+
+        if self.binding is None:
+            self.binding = Binding.default()
+        binding, spec = self.binding, self._specs[name]
+        options = dict(spec.options)
+        if options.get("dead_letter"):
+            options["dead_letter"] = address_of("queue", options["dead_letter"], binding.target)
+        return connect(
+            kind,
+            name,
+            target=binding.target,
+            configuration=binding.configuration,
+            opening=binding.opening.replace(options=options),
+            needs=spec.needs,
+        )
+
+    def rebind(self, binding: Binding | None) -> None:
+        """Connect every resource anew, from now on, by *binding*; without one, by default."""
+        self.binding = binding
+        for resource in self.by_kind.values():
+            connected, resource._connected = resource._connected, None
+            if connected is not None:
+                connected.driver.close()
+
+    def specs(self) -> list[ResourceSpec]:
+        return list(self._specs.values())
+
+
+def queue_options(
+    name: str, max_attempts: int | None, dead_letter: object, place: Place
+) -> dict[str, Any]:
+    """Return a queue's options. Raises InvalidArgument for ones that would lose messages."""
+    if dead_letter is None:
+        if max_attempts is not None:
+            raise InvalidArgument(
+                f"{place}: queue {name} has max_attempts but no dead_letter: say where its messages go after that"
+            )
+        return {}
+    other = getattr(dead_letter, "name", dead_letter)
+    check_name("dead_letter", other, place)
+    if other == name:
+        raise InvalidArgument(f"{place}: queue {name} is its own dead_letter: name another queue")
+    attempts = ATTEMPTS if max_attempts is None else max_attempts
+    if type(attempts) is not int or not 1 <= attempts <= 1000:
+        raise InvalidArgument(f"{place}: max_attempts of queue {name} is {attempts!r}: use a number from 1 to 1000")
+    return {"max_attempts": attempts, "dead_letter": other}
+
+
+def _check_same(present: ResourceSpec, spec: ResourceSpec) -> None:
+    if present.kind != spec.kind:
+        raise InvalidArgument(
+            f"{spec.place}: {spec.name!r} is a {spec.kind} here and a {present.kind} at {present.place}: "
+            "a name stands for one resource"
+        )
+    if spec.options and dict(spec.options) != dict(present.options):
+        raise InvalidArgument(
+            f"{spec.place}: {spec.kind} {spec.name} has other options here than at {present.place}: "
+            "give them in one place"
+        )

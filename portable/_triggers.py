@@ -1,0 +1,143 @@
+"""What calls handlers beside HTTP: which handlers an event has, and what becomes of it when several fail."""
+
+from __future__ import annotations
+
+from portable import _reporting
+from portable._nearest import nearest
+from portable_contracts.errors import InvalidArgument, PortableError
+from portable_contracts.events import BlobEvent, Change, CloudEvent, Message, Tick
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from portable._calling import Handler
+
+ANY = "*"
+"""The type of `on_event` that stands for every event without a handler of its own."""
+
+
+class DeliveryFailed(PortableError):
+    """Some of an invocation's events were not handled: the platform must deliver them again."""
+
+
+class Batch(list[Message]):
+    """The messages of one queue that came together: what a handler with `batch=True` gets."""
+
+    __slots__ = ()
+
+    @property
+    def queue(self) -> str:
+        return self[0].queue
+
+    @property
+    def context(self) -> Any:
+        return self[0].context
+
+    @property
+    def native(self) -> Any:
+        return self[0].native
+
+
+class BlobTrigger:
+    """A handler of a bucket's events, and which of them it wants."""
+
+    __slots__ = ("events", "handler", "prefix", "suffix")
+
+    def __init__(self, handler: Handler, prefix: str, suffix: str, events: Sequence[str]) -> None:
+        self.handler = handler
+        self.prefix = prefix
+        self.suffix = suffix
+        self.events = frozenset(events)
+
+    def wants(self, event: BlobEvent) -> bool:
+        return event.kind in self.events and event.key.startswith(self.prefix) and event.key.endswith(self.suffix)
+
+
+class Triggers:
+    """The handlers of an app's messages, blob events, changes, schedules and CloudEvents, by what calls them."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, Handler] = {}
+        self.batches: set[str] = set()
+        """The queues whose handler takes the list."""
+        self.blobs: dict[str, list[BlobTrigger]] = {}
+        self.changes: dict[str, list[Handler]] = {}
+        self.schedules: dict[str, Handler] = {}
+        self.events: dict[str, list[Handler]] = {}
+
+    def handlers(self, event: Any) -> Sequence[Handler]:
+        """Return the handlers that *event* is for; none for a blob event that no filter lets through.
+
+        Raises InvalidArgument for an event that the app has no handler for: it must not get lost.
+        """
+        if isinstance(event, (Message, Batch)):
+            return (_known(self.messages, event.queue, "messages of queue", "@app.on_message"),)
+        if isinstance(event, BlobEvent):
+            triggers = _known(self.blobs, event.bucket, "events of bucket", "@app.on_blob")
+            return [trigger.handler for trigger in triggers if trigger.wants(event)]
+        if isinstance(event, Change):
+            return _known(self.changes, event.table, "changes of table", "@app.on_change")
+        if isinstance(event, Tick):
+            return (_known(self.schedules, event.schedule, "the schedule", "@app.schedule"),)
+        if isinstance(event, CloudEvent):
+            return self.events.get(event.type) or (
+                self.events.get(ANY) or _known(self.events, event.type, "events of type", "@app.on_event")
+            )
+        raise InvalidArgument(f"{type(event).__name__} is no event: handle() takes what portable's event types describe")
+
+    def plain(self, event: Any) -> Any:
+        """Call the handlers of *event*; return what the only one gave."""
+        handlers = self.handlers(event)
+        if len(handlers) == 1:
+            return handlers[0].plain(event)
+        errors = []
+        for handler in handlers:
+            try:
+                handler.plain(event)
+            except Exception as error:
+                errors.append(error)
+        return _raise_all(event, errors, len(handlers))
+
+    async def on_loop(self, event: Any) -> Any:
+        """Do what `plain` does, on a running event loop."""
+        handlers = self.handlers(event)
+        if len(handlers) == 1:
+            return await handlers[0].on_loop(event)
+        errors = []
+        for handler in handlers:
+            try:
+                await handler.on_loop(event)
+            except Exception as error:
+                errors.append(error)
+        return _raise_all(event, errors, len(handlers))
+
+
+def _raise_all(event: Any, errors: list[Exception], handlers: int) -> None:
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        for error in errors:
+            _reporting.failed(event, error)
+        raise failure(errors[0], f"{len(errors)} of {handlers} handlers failed for {_reporting.described(event)}")
+
+
+def failure(first: BaseException, what: str) -> DeliveryFailed:
+    """Return the error for several failures that have been logged: its cause is the first, without its traceback."""
+    error = DeliveryFailed(f"{what}; the first: {type(first).__name__}: {first}")
+    error.__cause__ = first.with_traceback(None)
+    return error
+
+
+def _known(handlers: dict[str, Any], name: str, what: str, decorator: str) -> Any:
+    found = handlers.get(name)
+    if found is None:
+        raise InvalidArgument(
+            f"no handler takes {what} {name!r}{nearest(name, handlers)}: {_listed(handlers)}; add one with {decorator}"
+        )
+    return found
+
+
+def _listed(names: Iterable[str]) -> str:
+    return f"there are handlers for {', '.join(names)}" if names else "the app has no such handlers"

@@ -1,0 +1,512 @@
+"""App: the routes, triggers and resources of one application, and the one way into its handlers.
+
+    app = App("guestbook")
+    entries = app.table("entries")
+
+    @app.get("/threads/{thread}")
+    def read(request, thread):
+        return [item.value for item in entries.query(thread)]
+"""
+
+from __future__ import annotations
+
+import sys
+
+from portable._calling import Handler, Middleware
+from portable._driving import invocation
+from portable._resources import Binding, Resources, check_name, queue_options
+from portable._routing import EVERY, METHODS, Route, Router, placeholders
+from portable._triggers import BlobTrigger, Triggers
+from portable.http import Answering, checked, finished, too_large, unhandled
+from portable_contracts.deploy import AppSpec, FunctionSpec, Place, RouteSpec, TriggerSpec
+from portable_contracts.errors import InvalidArgument
+from portable_contracts.events import Message
+from portable_contracts.http import Request, Response
+from portable_contracts.provider import EMPTY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, TypeVar
+
+    from portable._calling import Step
+    from portable._driving import Resource
+    from portable.blob import Bucket
+    from portable.config import Configuration, Target
+    from portable.http import HttpLimits
+    from portable.kv import Table
+    from portable.queue import Queue
+    from portable_contracts.provider import Opening
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+MAIN = "main"
+"""The function of all handlers that name no other."""
+
+
+class App:
+    """An application: what it answers to and what it uses, declared once, when its module is imported.
+
+    Every declaration raises InvalidArgument, with its file and line, and those of the other one where two collide.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Make an app without handlers."""
+        check_name("app", name, _place())
+        self.name = name
+        self._resources = Resources()
+        self._routes: list[RouteSpec] = []
+        self._trigger_specs: list[TriggerSpec] = []
+        self._functions: dict[str, FunctionSpec] = {}
+        self._sizes: dict[tuple[str, str], Place] = {}
+        self._router = Router()
+        self._triggers = Triggers()
+        self._middlewares: list[tuple[Callable[..., Any], Place]] = []
+        self._chain: Step = _Innermost(self._router, self._triggers)
+        self._limits: HttpLimits | None = None
+
+    # Resources
+
+    @property
+    def resources(self) -> Mapping[tuple[str, str], Resource]:
+        """The buckets, tables and queues, by kind and name."""
+        return self._resources.by_kind
+
+    def table(self, name: str, *, needs: Iterable[str] = ()) -> Table:
+        """Return the table called *name*; *needs* are capabilities that a target must have."""
+        table: Any = self._resources.declare("table", name, _place(), frozenset(needs), EMPTY)
+        return table  # type: ignore[no-any-return]  # what the kind says
+
+    def bucket(self, name: str, *, needs: Iterable[str] = ()) -> Bucket:
+        """Return the bucket called *name*; *needs* are capabilities that a target must have."""
+        bucket: Any = self._resources.declare("bucket", name, _place(), frozenset(needs), EMPTY)
+        return bucket  # type: ignore[no-any-return]  # what the kind says
+
+    def queue(
+        self,
+        name: str,
+        *,
+        max_attempts: int | None = None,
+        dead_letter: str | Queue | None = None,
+        needs: Iterable[str] = (),
+    ) -> Queue:
+        """Return the queue called *name*.
+
+        A message that was delivered *max_attempts* times, by default 5, without success moves to the queue *dead_letter*.
+        *needs* are capabilities that a target must have.
+        """
+        place = _place()
+        options = queue_options(name, max_attempts, dead_letter, place)
+        queue: Any = self._resources.declare("queue", name, place, frozenset(needs), options)
+        return queue  # type: ignore[no-any-return]  # what the kind says
+
+    # HTTP
+
+    def get(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer GET, and HEAD, at *path*.
+
+        `{name}` is a segment, `{rest:path}` all that follows; the handler gets them by name, after the request. Handlers
+        with the same *function* are deployed together; *memory* is in MiB, *timeout* in seconds.
+        """
+        return self._route(path, ("GET",), _place(), function, memory, timeout)
+
+    def post(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer POST at *path*, as `get` does GET."""
+        return self._route(path, ("POST",), _place(), function, memory, timeout)
+
+    def put(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer PUT at *path*, as `get` does GET."""
+        return self._route(path, ("PUT",), _place(), function, memory, timeout)
+
+    def patch(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer PATCH at *path*, as `get` does GET."""
+        return self._route(path, ("PATCH",), _place(), function, memory, timeout)
+
+    def delete(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer DELETE at *path*, as `get` does GET."""
+        return self._route(path, ("DELETE",), _place(), function, memory, timeout)
+
+    def head(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer HEAD at *path* where the handler of GET should not."""
+        return self._route(path, ("HEAD",), _place(), function, memory, timeout)
+
+    def options(
+        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Answer OPTIONS at *path*, as `get` does GET."""
+        return self._route(path, ("OPTIONS",), _place(), function, memory, timeout)
+
+    def route(
+        self,
+        path: str,
+        methods: Iterable[str],
+        *,
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> Callable[[F], F]:
+        """Answer several *methods* at *path* with one handler."""
+        return self._route(path, methods, _place(), function, memory, timeout)
+
+    def _route(
+        self,
+        path: str,
+        methods: Iterable[str],
+        place: Place,
+        function: str,
+        memory: int | None,
+        timeout: int | None,
+    ) -> Callable[[F], F]:
+        words = (methods,) if isinstance(methods, str) else tuple(methods)
+        wrong = [word for word in words if word not in METHODS]
+        if wrong or not words:
+            what = ", ".join(map(repr, wrong)) or "no method"
+            raise InvalidArgument(f"{place}: route {path} has {what}: the methods are {', '.join(METHODS)}")
+        try:
+            names = placeholders(path)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{place}: {error}") from None
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            made = Handler(handler, place, names)
+            for method in words:
+                present = self._router.add(Route(method, path, made, place, function))
+                if present is not None:
+                    raise InvalidArgument(
+                        f"{place}: {method} {path} is answered already by {present.handler.name}, "
+                        f"as {method} {present.path} at {present.place}"
+                    )
+                self._routes.append(RouteSpec(method, path, function, made.name, place))
+            return handler
+
+        return declare
+
+    def asgi(
+        self,
+        application: Any,
+        path: str = "/",
+        *,
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> None:
+        """Let an ASGI application (FastAPI, Starlette, Django) answer everything under *path* that has no route here."""
+        from portable._asgi import AsgiMount
+
+        self._mount(AsgiMount, application, path, _place(), function, memory, timeout)
+
+    def wsgi(
+        self,
+        application: Any,
+        path: str = "/",
+        *,
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> None:
+        """Let a WSGI application (Flask, Django) answer everything under *path* that has no route here."""
+        from portable._wsgi import WsgiMount
+
+        self._mount(WsgiMount, application, path, _place(), function, memory, timeout)
+
+    def _mount(
+        self,
+        kind: Callable[[Any, str], Callable[..., Any]],
+        application: Any,
+        path: str,
+        place: Place,
+        function: str,
+        memory: int | None,
+        timeout: int | None,
+    ) -> None:
+        if not callable(application):
+            raise InvalidArgument(f"{place}: an application to mount is callable, which {application!r} is not")
+        self._deploy(function, memory, timeout, place)
+        handler = Handler(kind(application, path), place)
+        try:
+            present = self._router.mount(Route(EVERY, path, handler, place, function))
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{place}: {error}") from None
+        if present is not None:
+            raise InvalidArgument(f"{place}: another application is mounted at {path}, at {present.place}")
+        self._routes.append(RouteSpec(EVERY, path, function, handler.name, place))
+
+    # Triggers
+
+    def on_message(
+        self,
+        queue: Queue,
+        *,
+        batch: bool = False,
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> Callable[[F], F]:
+        """Handle the queue's messages, one a call; with *batch* the list of those that came together.
+
+        An exception fails that message alone, or with *batch* all that the handler has not acknowledged.
+        """
+        place = _place()
+        name = self._own("queue", queue, place)
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            present = self._triggers.messages.get(name)
+            if present is not None:
+                raise InvalidArgument(
+                    f"{place}: queue {name} has the handler {present.name} at {present.place}: a message has one"
+                )
+            self._triggers.messages[name] = made = Handler(handler, place)
+            if batch:
+                self._triggers.batches.add(name)
+            self._trigger("message", name, made.name, function, {"batch": batch}, place)
+            return handler
+
+        return declare
+
+    def on_blob(
+        self,
+        bucket: Bucket,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        events: Sequence[str] = ("created", "deleted"),
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> Callable[[F], F]:
+        """Handle what is written to and deleted from the bucket, at keys that start with *prefix* and end with *suffix*."""
+        place = _place()
+        name = self._own("bucket", bucket, place)
+        words = (events,) if isinstance(events, str) else tuple(events)
+        if not words or not {"created", "deleted"}.issuperset(words):
+            raise InvalidArgument(f"{place}: events={events!r} of bucket {name}: use 'created', 'deleted' or both")
+        for what, text in (("prefix", prefix), ("suffix", suffix)):
+            if text.startswith("/") or "\\" in text or "//" in text or not text.isprintable():
+                raise InvalidArgument(f"{place}: {what}={text!r} of bucket {name}: no key has that")
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            made = Handler(handler, place)
+            self._triggers.blobs.setdefault(name, []).append(BlobTrigger(made, prefix, suffix, words))
+            options = {"prefix": prefix, "suffix": suffix, "events": words}
+            self._trigger("blob", name, made.name, function, options, place)
+            return handler
+
+        return declare
+
+    def on_change(
+        self, table: Table, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Handle what changes in the table; the changes of one item come in order."""
+        place = _place()
+        name = self._own("table", table, place)
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            made = Handler(handler, place)
+            self._triggers.changes.setdefault(name, []).append(made)
+            self._trigger("change", name, made.name, function, EMPTY, place)
+            return handler
+
+        return declare
+
+    def schedule(
+        self,
+        cron: str,
+        *,
+        name: str | None = None,
+        function: str = MAIN,
+        memory: int | None = None,
+        timeout: int | None = None,
+    ) -> Callable[[F], F]:
+        """Call the handler whenever the five-field *cron* expression is due, in UTC; by default *name* is the handler's."""
+        from portable._cron import check_cron
+
+        place = _place()
+        try:
+            check_cron(cron)
+        except InvalidArgument as error:
+            raise InvalidArgument(f"{place}: {error}") from None
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            made = Handler(handler, place)
+            called = made.name if name is None else name
+            check_name("schedule", called, place)
+            present = self._triggers.schedules.get(called)
+            if present is not None:
+                raise InvalidArgument(
+                    f"{place}: there is a schedule {called!r} at {present.place}: give one of them another name=..."
+                )
+            self._triggers.schedules[called] = made
+            self._trigger("schedule", cron, called, function, EMPTY, place)
+            return handler
+
+        return declare
+
+    def on_event(
+        self, type: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
+    ) -> Callable[[F], F]:
+        """Handle CloudEvents of this *type*; `"*"` is every event, of whatever shape, that has no other handler."""
+        place = _place()
+        if not isinstance(type, str) or not type:
+            raise InvalidArgument(f"{place}: the type of an event is text, such as 'com.acme.signed', not {type!r}")
+        self._deploy(function, memory, timeout, place)
+
+        def declare(handler: F) -> F:
+            made = Handler(handler, place)
+            self._triggers.events.setdefault(type, []).append(made)
+            self._trigger("event", type, made.name, function, EMPTY, place)
+            return handler
+
+        return declare
+
+    def middleware(self, function: F) -> F:
+        """Call *function* with every event and `call_next`; what it returns is the answer. The first one is outermost."""
+        if not callable(function):
+            raise InvalidArgument(f"{_place()}: a middleware is a function of (event, call_next), not {function!r}")
+        self._middlewares.append((function, _place()))
+        chain: Step = _Innermost(self._router, self._triggers)
+        for inner, place in reversed(self._middlewares):
+            chain = Middleware(inner, place, chain, checked)
+        self._chain = chain
+        return function
+
+    def _own(self, kind: str, resource: Any, place: Place) -> str:
+        name = getattr(resource, "name", resource)
+        if self.resources.get((kind, name)) is not resource:
+            raise InvalidArgument(f"{place}: {resource!r} is no {kind} of this app: pass what app.{kind}(...) returned")
+        return str(name)
+
+    def _trigger(
+        self, kind: str, source: str, name: str, function: str, options: Mapping[str, Any], place: Place
+    ) -> None:
+        self._trigger_specs.append(TriggerSpec(kind, source, name, function, options, place))
+
+    def _deploy(self, name: str, memory: int | None, timeout: int | None, place: Place) -> None:
+        """Note that a handler is deployed in the function *name*, and of what size that is to be."""
+        if name not in self._functions:
+            check_name("function", name, place)
+            self._functions[name] = FunctionSpec(name)
+        for what, size in (("memory", memory), ("timeout", timeout)):
+            if size is None:
+                continue
+            if type(size) is not int or size < 1:
+                unit = "MiB" if what == "memory" else "seconds"
+                raise InvalidArgument(f"{place}: {what}={size!r} of function {name}: use a whole number of {unit}")
+            present = getattr(self._functions[name], what)
+            if present is not None and present != size:
+                raise InvalidArgument(
+                    f"{place}: function {name} has {what}={size} here and {what}={present} at {self._sizes[name, what]}"
+                )
+            self._sizes.setdefault((name, what), place)
+            self._functions[name] = self._functions[name].replace(**{what: size})
+
+    def spec(self) -> AppSpec:
+        """Return all declarations, as data."""
+        return AppSpec(
+            self.name,
+            tuple(self._routes),
+            tuple(self._trigger_specs),
+            tuple(self._resources.specs()),
+            tuple(self._functions.values()),
+        )
+
+    # Running
+
+    def bind(self, target: Target, configuration: Configuration, opening: Opening) -> None:
+        """Connect every resource anew, as *target* says, when it is used next; on this machine, mind HTTP's limits too."""
+        from portable.http import HttpLimits
+
+        self._limits = HttpLimits.of(configuration) if target.provider == "local" else None
+        self._resources.rebind(Binding(target, configuration, opening))
+
+    def unbind(self) -> None:
+        """Let resources be where the environment and portable.toml say, as they are without `bind`."""
+        self._limits = None
+        self._resources.rebind(None)
+
+    def handle(self, event: Any) -> Any:
+        """Handle one event, on this thread; return a Response for a Request, else what the handler gave.
+
+        For a Request it never raises: what a handler raises is logged and answered with 500. For other events it raises
+        what the handler raised, and InvalidArgument where there is none.
+        """
+        token = invocation.set(event.context)
+        try:
+            if isinstance(event, Request):
+                refused = self._limits and too_large(event, self._limits)
+                if refused:
+                    return refused
+                try:
+                    response = self._chain.plain(event)
+                except Exception as error:
+                    response = unhandled(event, error)
+                return finished(event, response, self._limits)
+            if isinstance(event, Message):
+                from portable._delivery import deliver, result_of
+
+                return result_of(deliver(self, (event,)))
+            return self._chain.plain(event)
+        finally:
+            invocation.reset(token)
+
+    async def handle_async(self, event: Any) -> Any:
+        """Do what `handle` does on the running event loop: async handlers run on it, plain ones in a thread."""
+        token = invocation.set(event.context)
+        try:
+            if isinstance(event, Request):
+                refused = self._limits and too_large(event, self._limits)
+                if refused:
+                    return refused
+                try:
+                    response = await self._chain.on_loop(event)
+                except Exception as error:
+                    response = unhandled(event, error)
+                return finished(event, response, self._limits)
+            if isinstance(event, Message):
+                from portable._delivery import deliver_async, result_of
+
+                return result_of(await deliver_async(self, (event,)))
+            return await self._chain.on_loop(event)
+        finally:
+            invocation.reset(token)
+
+    def __repr__(self) -> str:
+        return f"App({self.name!r})"
+
+
+class _Innermost:
+    """The last step of the chain: requests go to routes, everything else to triggers."""
+
+    __slots__ = ("_answering", "_triggers")
+
+    def __init__(self, router: Router, triggers: Triggers) -> None:
+        self._answering = Answering(router)
+        self._triggers = triggers
+
+    def plain(self, event: Any) -> Any:
+        return self._answering.plain(event) if isinstance(event, Request) else self._triggers.plain(event)
+
+    async def on_loop(self, event: Any) -> Any:
+        return await (self._answering.on_loop(event) if isinstance(event, Request) else self._triggers.on_loop(event))
+
+
+def _place() -> Place:
+    """Return where the method of App that called this was called from."""
+    frame = sys._getframe(2)
+    return Place(frame.f_code.co_filename, frame.f_lineno)
