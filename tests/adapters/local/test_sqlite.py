@@ -185,8 +185,8 @@ class TestTransactions:
         assert process.stdout is not None
         process.stdout.readline()
         with database.write() as connection:
-            process.stdin.write("\n")  # type: ignore[union-attr]  # it is a pipe
-            process.stdin.flush()  # type: ignore[union-attr]  # it is a pipe
+            process.stdin.write("\n")
+            process.stdin.flush()
             connection.execute("INSERT INTO steps VALUES (1)")
         process.communicate(timeout=60)
 
@@ -226,8 +226,8 @@ class TestSchema:
     def test_processes_that_open_a_new_file_at_once_make_it_once(self, path: str) -> None:
         processes = [start("input(); add(os.getpid()); print(len(steps()))", path) for _ in range(8)]
         for process in processes:
-            process.stdin.write("\n")  # type: ignore[union-attr]  # it is a pipe
-            process.stdin.flush()  # type: ignore[union-attr]  # it is a pipe
+            process.stdin.write("\n")
+            process.stdin.flush()
         for process in processes:
             process.communicate(timeout=60)
 
