@@ -135,8 +135,8 @@ def content_type_fault(content_type: object) -> str | None:
 
 def type_of(key: str) -> str:
     """Return the content type of bytes under *key*, by its extension."""
-    stem, dot, extension = key.rpartition(".")
-    return _TYPES.get(extension.lower(), DEFAULT_TYPE) if dot and stem else DEFAULT_TYPE
+    stem, _, extension = key.rpartition("/")[2].rpartition(".")
+    return _TYPES.get(extension.lower(), DEFAULT_TYPE) if stem else DEFAULT_TYPE
 
 
 def utf8_length(text: str) -> int:

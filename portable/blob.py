@@ -192,7 +192,7 @@ class Bucket(Resource):
             raise self._invalid("page", f"limit is {limit!r}: it is a whole number, 1 or more")
         if limit > self._connection.capabilities.max_list_page:
             raise self._limit("max_list_page", limit, "limit", "page")
-        query = ("bucket", prefix, delimiter)
+        query = (self.kind, self.name, prefix, delimiter)
         position = None if cursor is None else unseal(cursor, query)
         page = self._page("page", prefix, delimiter, position, limit)
         return page.replace(cursor=None if page.cursor is None else seal(page.cursor, query))
@@ -241,7 +241,7 @@ class Bucket(Resource):
         if not isinstance(lasting, timedelta) or lasting <= timedelta():
             raise self._invalid("sign", f"expires is {expires!r}: give a timedelta of more than nothing")
         if lasting > timedelta(seconds=capabilities.max_sign_seconds):
-            raise self._limit("max_sign_seconds", int(lasting.total_seconds()), "expires", "sign")
+            raise self._limit("max_sign_seconds", -(-lasting // timedelta(seconds=1)), "expires", "sign")
         return call(
             self,
             "sign",

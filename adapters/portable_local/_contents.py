@@ -7,8 +7,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from portable_contracts.blob import Source
 
 CHUNK = 1 << 20
@@ -77,11 +75,6 @@ class Contents:
             os.unlink(self._path(version))
         except FileNotFoundError:
             pass
-
-    def versions(self) -> Iterator[str]:
-        """Return the versions whose files are there."""
-        for _, _, names in os.walk(self._folder):
-            yield from names
 
     def _path(self, version: str) -> str:
         return f"{self._folder}/{version[:2]}/{version}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import re
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 DEFAULT_TYPE = "application/octet-stream"
 IDLE_SECONDS = 60
 """How long a connection may say nothing."""
-POLL_SECONDS = 0.1
-"""How soon the server notices that it is to stop."""
 UNREAD_BYTES = 1 << 20
 """How much of a refused body is read, so that its sender hears the answer before the connection ends."""
 
@@ -49,9 +48,9 @@ class SignedServer:
             signed = self
 
         self._server = _Server(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="portable signed addresses", daemon=True
-        )
+        self._port = int(self._server.server_address[1])
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="portable signed addresses", daemon=True)
         self._thread.start()
 
     def address(self, key: str, method: str, seconds: float, content_type: str | None) -> str:
@@ -60,7 +59,7 @@ class SignedServer:
         if content_type is not None:
             claims["type"] = content_type
         claims["signature"] = self._signature(key, claims)
-        return f"http://127.0.0.1:{self._server.server_address[1]}/{quote(key)}?{urlencode(claims)}"
+        return f"http://127.0.0.1:{self._port}/{quote(key)}?{urlencode(claims)}"
 
     def refusal(self, key: str, claims: dict[str, str], method: str, content_type: str | None) -> str | None:
         """Say why a request with these *claims* is refused, None where it is allowed."""
@@ -78,10 +77,16 @@ class SignedServer:
 
     def close(self) -> None:
         """Stop serving."""
+        self._closing = True
         if self.process == os.getpid():
-            self._server.shutdown()
+            # Wake it. Serving with a timeout would keep an idle process busy, and its end waiting.
+            socket.create_connection(("127.0.0.1", self._port), 1).close()
             self._thread.join()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            self._server.handle_request()
 
     def _signature(self, key: str, claims: dict[str, str]) -> str:
         text = repr((key, sorted(claims.items())))
@@ -126,6 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         self._allowed(self._take)
+
+    # No address is signed for these, so all are refused.
+    do_POST = do_PATCH = do_DELETE = do_PUT  # noqa: N815  # the names that http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet: the application's log is not ours."""

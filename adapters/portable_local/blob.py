@@ -267,11 +267,6 @@ class FileBucket(BlobDriver):
     def feed(self, consumer: str) -> _blob_events.BucketFeed:
         return _blob_events.BucketFeed(self._database, self._name, consumer)
 
-    def leftovers(self) -> Sequence[str]:
-        """Return the versions whose files are there and belong to no object: what a killed write left behind."""
-        rows = self._database.connection().execute("SELECT version FROM objects")
-        return sorted(set(self._contents.versions()).difference(version for (version,) in rows))
-
     def _found(self, key: str, use: Callable[[str], T]) -> tuple[BlobInfo, T]:
         """Describe the object, and *use* its version's file, whatever is written meanwhile."""
         missed = ""
