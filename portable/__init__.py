@@ -63,9 +63,15 @@ _CONTENTS = {
 _MODULES = {name: module for module, names in _CONTENTS.items() for name in names}
 _SUBMODULES = ("aio", "testing")
 
-__all__ = [  # noqa: PLE0605  # the type checkers read the block above
-    *_MODULES
-]
+__all__ = [
+    "App", "Request", "Response", "Headers", "MultiMap", "Upload", "BadRequest", "entrypoint",
+    "Bucket", "BlobInfo", "BlobStream", "Prefix",
+    "Table", "Item", "Put", "Create", "Delete",
+    "Queue", "Page",
+    "Message", "BlobEvent", "Change", "Tick", "CloudEvent", "Context",
+    "PortableError", "InvalidArgument", "LimitExceeded", "NotFound", "AlreadyExists", "Conflict",
+    "PermissionDenied", "Unsupported", "Unavailable", "Timeout",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""How handlers and middlewares are called: plain and async ones in any order, from a plain caller and from an event loop.
+"""How handlers and middlewares are called: plain and async ones in any order, from a thread and from an event loop.
 
 Every step of a chain can be taken in two ways. `plain` blocks this thread; `on_loop` is awaited. A plain function that
 is reached on a loop runs in a thread; an async one that is reached from a thread runs on the loop that the invocation
@@ -52,7 +52,7 @@ class Handler:
         self.takes_event = code is None or self._takes_event(code, bound, names)
 
     def _takes_event(self, code: Any, bound: int, names: Sequence[str]) -> bool:
-        function = self.function
+        function: Any = self.function
         if code.co_flags & _VARARGS and code.co_flags & _VARKEYWORDS and hasattr(function, "__wrapped__"):
             # A decorator's wrapper hands on what it gets: what the function inside wants is what counts.
             return Handler(function.__wrapped__, self.place, names).takes_event
@@ -76,17 +76,24 @@ class Handler:
         missing = [name for name in names if name not in named and not takes_rest]
         if missing:
             raise InvalidArgument(
-                f"{self.place}: handler {self.name} has no parameter for {', '.join(f'{{{name}}}' for name in missing)}: "
+                f"{self.place}: handler {self.name} has no parameter for {', '.join(missing)}, which is in the path: "
                 f"write def {self.name}({', '.join(('request', *names))})"
             )
         defaults = getattr(getattr(function, "__func__", function), "__defaults__", None) or ()
         keyword_defaults = getattr(function, "__kwdefaults__", None) or {}
-        required = (*positional[1 : len(positional) - len(defaults)], *(n for n in by_name if n not in keyword_defaults))
+        required = (
+            *positional[1 : len(positional) - len(defaults)],
+            *(n for n in by_name if n not in keyword_defaults),
+        )
         spare = [name for name in required if name not in names]
         if spare:
             raise InvalidArgument(
                 f"{self.place}: handler {self.name} asks for {', '.join(spare)}, which nothing fills: "
-                + (f"the path has {', '.join(f'{{{name}}}' for name in names)}" if names else f"it gets the {what} alone")
+                + (
+                    f"the path has {', '.join(f'{{{name}}}' for name in names)}"
+                    if names
+                    else f"it gets the {what} alone"
+                )
             )
         return True
 
@@ -152,9 +159,9 @@ def name_of(function: Any) -> str:
 
 
 def _code(function: Any) -> tuple[Any, int]:
-    """Return the code that runs when *function* is called, None where it is not Python's, and how many arguments it has already."""
+    """Return the code that a call runs, None where it is not Python's, and how many arguments are bound to it."""
     code = getattr(function, "__code__", None)
     if code is not None:
         return code, 1 if getattr(function, "__self__", None) is not None else 0
-    call = getattr(type(function), "__call__", None)
+    call = getattr(type(function), "__call__", None)  # noqa: B004  # the function itself is wanted
     return getattr(call, "__code__", None), 1

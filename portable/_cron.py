@@ -6,7 +6,7 @@ from portable_contracts.errors import InvalidArgument
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-_FIELDS = (
+_FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (
     ("minute", 0, 59, {}),
     ("hour", 0, 23, {}),
     ("day of month", 1, 31, {}),
@@ -24,9 +24,7 @@ def check_cron(expression: str) -> None:
         raise InvalidArgument(
             f"schedule {expression!r} does not have five fields (minute hour day month weekday){hint}"
         )
-    values = [
-        _values(expression, text, what, low, high, names) for text, (what, low, high, names) in zip(fields, _FIELDS)
-    ]
+    values = [_values(expression, text, *kind) for text, kind in zip(fields, _FIELDS)]  # noqa: B905  # five each
     days, months = values[2], values[3]
     if fields[4] == "*" and min(days) > max(_LONGEST[month - 1] for month in months):
         raise InvalidArgument(f"schedule {expression!r} is never due: no such month has a day {min(days)}")

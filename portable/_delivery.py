@@ -64,18 +64,20 @@ class _Watched(Settlement):
 
 
 def _pushed(message: Message, what: str, instead: str) -> str:
-    return f"message {message.id} was pushed by {message.context.provider or 'the platform'}, which has no {what}: {instead}"
+    platform = message.context.provider or "the platform"
+    return f"message {message.id} was pushed by {platform}, which has no {what}: {instead}"
 
 
 class _Delivery:
     """The course of one call of `deliver`: what to hand over next, and what is known so far."""
 
-    def __init__(self, app: App, messages: Sequence[Message]) -> None:
+    def __init__(self, app: App, messages: Sequence[Message], ordered: bool) -> None:
         self._app = app
+        self._ordered = ordered
         self._messages = messages
         self._watches = [_Watched(message.settlement) for message in messages]
         self._outcomes: list[Outcome | None] = [None] * len(messages)
-        self._stopped: dict[tuple[str, str], Message] = {}
+        self._stopped: dict[tuple[str, str | None], Message] = {}
 
     def units(self) -> Iterator[tuple[list[int], Message | Batch]]:
         """Yield what a handler gets next, after the places of its messages; leave out what must not be handled."""
@@ -86,11 +88,14 @@ class _Delivery:
                 places = [place for place, other in enumerate(self._messages) if other.queue == message.queue]
                 yield places, Batch(self._watched(place) for place in places)
                 continue
-            before = self._stopped.get((message.queue, message.group or ""))
+            before = self._stopped.get(self._group(message))
             if before is None:
                 yield [index], self._watched(index)
             else:
                 self._outcomes[index] = Outcome(message, _left_alone(message, before), "")
+
+    def _group(self, message: Message) -> tuple[str, str | None]:
+        return ("", "") if self._ordered else (message.queue, message.group)
 
     def _watched(self, place: int) -> Message:
         return self._messages[place].replace(settlement=self._watches[place])
@@ -101,7 +106,8 @@ class _Delivery:
             _reporting.failed(event, error)
         for place in places:
             message, settled = self._messages[place], self._watches[place].settled
-            group = (message.queue, message.group or "")
+            group = self._group(message)
+            why: Exception | None
             if settled == ACKED:
                 why = None
             elif settled == RETRIED:
@@ -111,7 +117,7 @@ class _Delivery:
             else:
                 why = error
             self._outcomes[place] = Outcome(message, why, settled)
-            if why is not None and message.group:
+            if why is not None and group[1] is not None:
                 self._stopped.setdefault(group, message)
 
     def outcomes(self) -> list[Outcome]:
@@ -119,15 +125,17 @@ class _Delivery:
 
 
 def _left_alone(message: Message, before: Message) -> NotDone:
-    return NotDone(f"message {message.id} waits: message {before.id} before it in group {message.group!r} is not done")
+    return NotDone(f"message {message.id} waits for message {before.id} before it, which is not done")
 
 
-def deliver(app: App, messages: Sequence[Message]) -> list[Outcome]:
+def deliver(app: App, messages: Sequence[Message], *, ordered: bool = False) -> list[Outcome]:
     """Hand *messages* to their handlers; return one outcome each, in order. Failures are logged here, once.
+
+    With *ordered* all are one group: none is handled after one before it failed.
 
     Raises InvalidArgument, before any is handled, when there is no handler for one of them.
     """
-    delivery = _begin(app, messages)
+    delivery = _begin(app, messages, ordered)
     for places, event in delivery.units():
         token = invocation.set(event.context)
         failure: Exception | None = None
@@ -141,9 +149,9 @@ def deliver(app: App, messages: Sequence[Message]) -> list[Outcome]:
     return delivery.outcomes()
 
 
-async def deliver_async(app: App, messages: Sequence[Message]) -> list[Outcome]:
+async def deliver_async(app: App, messages: Sequence[Message], *, ordered: bool = False) -> list[Outcome]:
     """Do what `deliver` does, on a running event loop."""
-    delivery = _begin(app, messages)
+    delivery = _begin(app, messages, ordered)
     for places, event in delivery.units():
         token = invocation.set(event.context)
         failure: Exception | None = None
@@ -164,7 +172,7 @@ def result_of(outcomes: Sequence[Outcome]) -> None:
         raise error
 
 
-def _begin(app: App, messages: Sequence[Message]) -> _Delivery:
+def _begin(app: App, messages: Sequence[Message], ordered: bool) -> _Delivery:
     for message in messages:
         app._triggers.handlers(message)
-    return _Delivery(app, messages)
+    return _Delivery(app, messages, ordered)

@@ -68,14 +68,18 @@ async def _at(desk: SimpleQueue[Work | None], coroutine: Coroutine[Any, Any, R])
 
 
 async def in_thread(function: Callable[..., R], *arguments: Any) -> R:
-    """Run *function* in a thread, with this task's context variables: in the thread that waits for this task, if any."""
+    """Run *function* in a thread, with this task's context variables; in the one that waits for this task, if any."""
     loop = asyncio.get_running_loop()
     context = copy_context()
     desk = _desk.get()
+
+    def work() -> R:
+        return context.run(_work_for, loop, function, *arguments)
+
     if desk is None:
-        return await loop.run_in_executor(_threads(), context.run, _work_for, loop, function, *arguments)
+        return await loop.run_in_executor(_threads(), work)
     outcome: Future[R] = Future()
-    desk.put((lambda: context.run(_work_for, loop, function, *arguments), outcome))
+    desk.put((work, outcome))
     return await asyncio.wrap_future(outcome)
 
 
@@ -97,6 +101,7 @@ class _Kept:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
+        self.closing: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
 
 _kept = _Kept()
@@ -123,20 +128,28 @@ def _kept_loop() -> asyncio.AbstractEventLoop:
         return kept.loop
 
 
+def on_close(loop: asyncio.AbstractEventLoop, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run *function* on *loop* before the process ends, where it is the loop that this process keeps."""
+    if loop is _kept.loop:
+        _kept.closing.append(function)
+
+
 @atexit.register
 def _close() -> None:
     kept = _kept
     if kept.loop is None or kept.thread is None or kept.process != os.getpid():
         return
-    asyncio.run_coroutine_threadsafe(_cancel_all(), kept.loop).result(5)
+    asyncio.run_coroutine_threadsafe(_end(kept), kept.loop).result(5)
     kept.loop.call_soon_threadsafe(kept.loop.stop)
     kept.thread.join(5)
     if not kept.thread.is_alive():
         kept.loop.close()
 
 
-async def _cancel_all() -> None:
-    """End what handlers left running on the kept loop."""
+async def _end(kept: _Kept) -> None:
+    """End what mounted applications and handlers left running on the kept loop."""
+    for function in kept.closing:
+        await function()
     left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in left:
         task.cancel()

@@ -36,6 +36,8 @@ class Binding:
         self.target = target
         self.configuration = configuration
         self.opening = opening
+        self.names: dict[tuple[str, str], str] = {}
+        """The app's names by kind and the name in the service; filled when the first event arrives."""
 
     @classmethod
     def default(cls) -> Binding:
@@ -62,7 +64,7 @@ class Resources:
     def declare(
         self, kind: str, name: str, place: Place, needs: frozenset[str], options: Mapping[str, Any]
     ) -> Resource:
-        """Return the resource, made where it is new. Raises InvalidArgument, naming both places, for a second meaning."""
+        """Return the resource, made where it is new. Raises InvalidArgument for a second meaning, with both places."""
         check_name(kind, name, place)
         spec = ResourceSpec(kind, name, options, needs, place)
         present = self._specs.get(name)
@@ -80,7 +82,9 @@ class Resources:
             self._implied.add(dead_letter)
         elif dead_letter is not None and self._specs[dead_letter].kind != "queue":
             other = self._specs[dead_letter]
-            raise InvalidArgument(f"{place}: the dead_letter {dead_letter!r} of queue {name} is a {other.kind} ({other.place})")
+            raise InvalidArgument(
+                f"{place}: the dead_letter {dead_letter!r} of queue {name} is a {other.kind} ({other.place})"
+            )
         return self.by_kind[kind, name]
 
     def _make(self, spec: ResourceSpec) -> None:
@@ -97,12 +101,56 @@ class Resources:
         kind, name = spec.kind, spec.name
         self.by_kind[kind, name] = registry.load(_TYPES[kind])(name, lambda: self._connect(kind, name))
 
+    def logical(self, kind: str, native: str) -> str:
+        """Return the app's name of what the service calls *native*. Raises InvalidArgument, with what is known."""
+        binding = self.bound()
+        if not binding.names:
+            binding.names = self._names(binding)
+        name = binding.names.get((kind, native))
+        if name is not None:
+            return name
+        if (kind, native) in self.by_kind:
+            return native
+        target = binding.target
+        known = [f"{logical} at {at}" for (other, logical), at in self._addresses(binding).items() if other == kind]
+        raise InvalidArgument(
+            f"an event of the {kind} {native!r} arrived, which is none of the app's on target {target.name} "
+            f"({target.provider}): {', '.join(known) or f'it has no {kind}'}"
+        )
+
+    def _names(self, binding: Binding) -> dict[tuple[str, str], str]:
+        from portable_contracts.provider import Address
+
+        names: dict[tuple[str, str], str] = {}
+        doubtful = set()
+        for (kind, logical), text in self._addresses(binding).items():
+            address = Address.parse(text)
+            for native in {address.name, address.path.rpartition("/")[2], address.parameters.get("name", "")} - {""}:
+                if names.setdefault((kind, native), logical) != logical:
+                    doubtful.add((kind, native))  # Such as the account that several queues are in.
+        return {key: logical for key, logical in names.items() if key not in doubtful}
+
+    def _addresses(self, binding: Binding) -> dict[tuple[str, str], str]:
+        from portable.connecting import address_of
+
+        addresses = {}
+        for kind, name in self.by_kind:
+            try:
+                addresses[kind, name] = address_of(kind, name, binding.target)
+            except InvalidArgument:
+                continue  # Nothing arrives from a resource that is nowhere.
+        return addresses
+
+    def bound(self) -> Binding:
+        """Return where the resources are; where nobody has said so, from now on what is so by default."""
+        if self.binding is None:
+            self.binding = Binding.default()
+        return self.binding
+
     def _connect(self, kind: str, name: str) -> Connection:
         from portable.connecting import address_of, connect
 
-        if self.binding is None:
-            self.binding = Binding.default()
-        binding, spec = self.binding, self._specs[name]
+        binding, spec = self.bound(), self._specs[name]
         options = dict(spec.options)
         if options.get("dead_letter"):
             options["dead_letter"] = address_of("queue", options["dead_letter"], binding.target)
@@ -127,9 +175,7 @@ class Resources:
         return list(self._specs.values())
 
 
-def queue_options(
-    name: str, max_attempts: int | None, dead_letter: object, place: Place
-) -> dict[str, Any]:
+def queue_options(name: str, max_attempts: int | None, dead_letter: object, place: Place) -> dict[str, Any]:
     """Return a queue's options. Raises InvalidArgument for ones that would lose messages."""
     if dead_letter is None:
         if max_attempts is not None:
@@ -137,7 +183,7 @@ def queue_options(
                 f"{place}: queue {name} has max_attempts but no dead_letter: say where its messages go after that"
             )
         return {}
-    other = getattr(dead_letter, "name", dead_letter)
+    other: Any = getattr(dead_letter, "name", dead_letter)
     check_name("dead_letter", other, place)
     if other == name:
         raise InvalidArgument(f"{place}: queue {name} is its own dead_letter: name another queue")

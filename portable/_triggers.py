@@ -78,14 +78,17 @@ class Triggers:
             triggers = _known(self.blobs, event.bucket, "events of bucket", "@app.on_blob")
             return [trigger.handler for trigger in triggers if trigger.wants(event)]
         if isinstance(event, Change):
-            return _known(self.changes, event.table, "changes of table", "@app.on_change")
+            changes: Sequence[Handler] = _known(self.changes, event.table, "changes of table", "@app.on_change")
+            return changes
         if isinstance(event, Tick):
             return (_known(self.schedules, event.schedule, "the schedule", "@app.schedule"),)
         if isinstance(event, CloudEvent):
             return self.events.get(event.type) or (
                 self.events.get(ANY) or _known(self.events, event.type, "events of type", "@app.on_event")
             )
-        raise InvalidArgument(f"{type(event).__name__} is no event: handle() takes what portable's event types describe")
+        raise InvalidArgument(
+            f"{type(event).__name__} is no event: handle() takes what portable's event types describe"
+        )
 
     def plain(self, event: Any) -> Any:
         """Call the handlers of *event*; return what the only one gave."""

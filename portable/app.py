@@ -1,11 +1,11 @@
 """App: the routes, triggers and resources of one application, and the one way into its handlers.
 
-    app = App("guestbook")
-    entries = app.table("entries")
+app = App("guestbook")
+entries = app.table("entries")
 
-    @app.get("/threads/{thread}")
-    def read(request, thread):
-        return [item.value for item in entries.query(thread)]
+@app.get("/threads/{thread}")
+def read(request, thread):
+    return [item.value for item in entries.query(thread)]
 """
 
 from __future__ import annotations
@@ -14,34 +14,46 @@ import sys
 
 from portable._calling import Handler, Middleware
 from portable._driving import invocation
+from portable._nearest import nearest
 from portable._resources import Binding, Resources, check_name, queue_options
 from portable._routing import EVERY, METHODS, Route, Router, placeholders
 from portable._triggers import BlobTrigger, Triggers
-from portable.http import Answering, checked, finished, too_large, unhandled
+from portable.http import Answering, HttpLimits, checked, finished, too_large, unhandled
 from portable_contracts.deploy import AppSpec, FunctionSpec, Place, RouteSpec, TriggerSpec
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import Message
-from portable_contracts.http import Request, Response
+from portable_contracts.http import Request
 from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, TypeVar
+    from typing import Any, TypedDict, TypeVar
 
+    from typing_extensions import Unpack
+
+    from portable._asgi import AsgiMount
     from portable._calling import Step
     from portable._driving import Resource
     from portable.blob import Bucket
     from portable.config import Configuration, Target
-    from portable.http import HttpLimits
     from portable.kv import Table
     from portable.queue import Queue
     from portable_contracts.provider import Opening
 
     F = TypeVar("F", bound=Callable[..., Any])
 
+    class Size(TypedDict, total=False):
+        """How a handler is deployed: `function` names those that share one; MiB; seconds."""
+
+        function: str
+        memory: int | None
+        timeout: int | None
+
+
 MAIN = "main"
 """The function of all handlers that name no other."""
+_UNITS = {"memory": "MiB", "timeout": "seconds"}
 
 
 class App:
@@ -63,6 +75,7 @@ class App:
         self._triggers = Triggers()
         self._middlewares: list[tuple[Callable[..., Any], Place]] = []
         self._chain: Step = _Innermost(self._router, self._triggers)
+        self._mounts: list[AsgiMount] = []
         self._limits: HttpLimits | None = None
 
     # Resources
@@ -74,13 +87,11 @@ class App:
 
     def table(self, name: str, *, needs: Iterable[str] = ()) -> Table:
         """Return the table called *name*; *needs* are capabilities that a target must have."""
-        table: Any = self._resources.declare("table", name, _place(), frozenset(needs), EMPTY)
-        return table  # type: ignore[no-any-return]  # what the kind says
+        return self._resources.declare("table", name, _place(), frozenset(needs), EMPTY)  # type: ignore[return-value]  # what the kind says
 
     def bucket(self, name: str, *, needs: Iterable[str] = ()) -> Bucket:
         """Return the bucket called *name*; *needs* are capabilities that a target must have."""
-        bucket: Any = self._resources.declare("bucket", name, _place(), frozenset(needs), EMPTY)
-        return bucket  # type: ignore[no-any-return]  # what the kind says
+        return self._resources.declare("bucket", name, _place(), frozenset(needs), EMPTY)  # type: ignore[return-value]  # likewise
 
     def queue(
         self,
@@ -92,82 +103,62 @@ class App:
     ) -> Queue:
         """Return the queue called *name*.
 
-        A message that was delivered *max_attempts* times, by default 5, without success moves to the queue *dead_letter*.
+        A message that was delivered *max_attempts* times, by default 5, without success moves to *dead_letter*.
         *needs* are capabilities that a target must have.
         """
         place = _place()
         options = queue_options(name, max_attempts, dead_letter, place)
-        queue: Any = self._resources.declare("queue", name, place, frozenset(needs), options)
-        return queue  # type: ignore[no-any-return]  # what the kind says
+        return self._resources.declare("queue", name, place, frozenset(needs), options)  # type: ignore[return-value]  # likewise
 
     # HTTP
 
-    def get(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def get(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer GET, and HEAD, at *path*.
 
-        `{name}` is a segment, `{rest:path}` all that follows; the handler gets them by name, after the request. Handlers
-        with the same *function* are deployed together; *memory* is in MiB, *timeout* in seconds.
+        `{name}` is a segment, `{rest:path}` all that follows; the handler gets them by name, after the request.
+        Handlers with the same `function` are deployed together; `memory` is in MiB, `timeout` in seconds.
         """
-        return self._route(path, ("GET",), _place(), function, memory, timeout)
+        return self._route(path, ("GET",), _place(), size)
 
-    def post(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def post(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer POST at *path*, as `get` does GET."""
-        return self._route(path, ("POST",), _place(), function, memory, timeout)
+        return self._route(path, ("POST",), _place(), size)
 
-    def put(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def put(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer PUT at *path*, as `get` does GET."""
-        return self._route(path, ("PUT",), _place(), function, memory, timeout)
+        return self._route(path, ("PUT",), _place(), size)
 
-    def patch(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def patch(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer PATCH at *path*, as `get` does GET."""
-        return self._route(path, ("PATCH",), _place(), function, memory, timeout)
+        return self._route(path, ("PATCH",), _place(), size)
 
-    def delete(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def delete(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer DELETE at *path*, as `get` does GET."""
-        return self._route(path, ("DELETE",), _place(), function, memory, timeout)
+        return self._route(path, ("DELETE",), _place(), size)
 
-    def head(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def head(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer HEAD at *path* where the handler of GET should not."""
-        return self._route(path, ("HEAD",), _place(), function, memory, timeout)
+        return self._route(path, ("HEAD",), _place(), size)
 
-    def options(
-        self, path: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def options(self, path: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer OPTIONS at *path*, as `get` does GET."""
-        return self._route(path, ("OPTIONS",), _place(), function, memory, timeout)
+        return self._route(path, ("OPTIONS",), _place(), size)
 
     def route(
         self,
         path: str,
         methods: Iterable[str],
-        *,
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> Callable[[F], F]:
         """Answer several *methods* at *path* with one handler."""
-        return self._route(path, methods, _place(), function, memory, timeout)
+        return self._route(path, methods, _place(), size)
 
     def _route(
         self,
         path: str,
         methods: Iterable[str],
         place: Place,
-        function: str,
-        memory: int | None,
-        timeout: int | None,
+        size: Size,
     ) -> Callable[[F], F]:
         words = (methods,) if isinstance(methods, str) else tuple(methods)
         wrong = [word for word in words if word not in METHODS]
@@ -178,7 +169,7 @@ class App:
             names = placeholders(path)
         except InvalidArgument as error:
             raise InvalidArgument(f"{place}: {error}") from None
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place, names)
@@ -198,44 +189,38 @@ class App:
         self,
         application: Any,
         path: str = "/",
-        *,
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> None:
-        """Let an ASGI application (FastAPI, Starlette, Django) answer everything under *path* that has no route here."""
+        """Let an ASGI application (FastAPI, Starlette) answer everything under *path* that has no route here."""
         from portable._asgi import AsgiMount
 
-        self._mount(AsgiMount, application, path, _place(), function, memory, timeout)
+        mount = AsgiMount(application, path)
+        self._mount(mount, application, path, _place(), size)
+        self._mounts.append(mount)
 
     def wsgi(
         self,
         application: Any,
         path: str = "/",
-        *,
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> None:
         """Let a WSGI application (Flask, Django) answer everything under *path* that has no route here."""
         from portable._wsgi import WsgiMount
 
-        self._mount(WsgiMount, application, path, _place(), function, memory, timeout)
+        self._mount(WsgiMount(application, path), application, path, _place(), size)
 
     def _mount(
         self,
-        kind: Callable[[Any, str], Callable[..., Any]],
+        mount: Callable[..., Any],
         application: Any,
         path: str,
         place: Place,
-        function: str,
-        memory: int | None,
-        timeout: int | None,
+        size: Size,
     ) -> None:
         if not callable(application):
             raise InvalidArgument(f"{place}: an application to mount is callable, which {application!r} is not")
-        self._deploy(function, memory, timeout, place)
-        handler = Handler(kind(application, path), place)
+        function = self._deploy(size, place)
+        handler = Handler(mount, place)
         try:
             present = self._router.mount(Route(EVERY, path, handler, place, function))
         except InvalidArgument as error:
@@ -251,9 +236,7 @@ class App:
         queue: Queue,
         *,
         batch: bool = False,
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> Callable[[F], F]:
         """Handle the queue's messages, one a call; with *batch* the list of those that came together.
 
@@ -261,7 +244,7 @@ class App:
         """
         place = _place()
         name = self._own("queue", queue, place)
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             present = self._triggers.messages.get(name)
@@ -284,11 +267,9 @@ class App:
         prefix: str = "",
         suffix: str = "",
         events: Sequence[str] = ("created", "deleted"),
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> Callable[[F], F]:
-        """Handle what is written to and deleted from the bucket, at keys that start with *prefix* and end with *suffix*."""
+        """Handle what is written to and deleted from the bucket, at keys with this *prefix* and *suffix*."""
         place = _place()
         name = self._own("bucket", bucket, place)
         words = (events,) if isinstance(events, str) else tuple(events)
@@ -297,7 +278,7 @@ class App:
         for what, text in (("prefix", prefix), ("suffix", suffix)):
             if text.startswith("/") or "\\" in text or "//" in text or not text.isprintable():
                 raise InvalidArgument(f"{place}: {what}={text!r} of bucket {name}: no key has that")
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place)
@@ -308,13 +289,11 @@ class App:
 
         return declare
 
-    def on_change(
-        self, table: Table, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def on_change(self, table: Table, **size: Unpack[Size]) -> Callable[[F], F]:
         """Handle what changes in the table; the changes of one item come in order."""
         place = _place()
         name = self._own("table", table, place)
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place)
@@ -329,11 +308,9 @@ class App:
         cron: str,
         *,
         name: str | None = None,
-        function: str = MAIN,
-        memory: int | None = None,
-        timeout: int | None = None,
+        **size: Unpack[Size],
     ) -> Callable[[F], F]:
-        """Call the handler whenever the five-field *cron* expression is due, in UTC; by default *name* is the handler's."""
+        """Call the handler when the five-field *cron* expression is due, in UTC; *name* is by default the handler's."""
         from portable._cron import check_cron
 
         place = _place()
@@ -341,7 +318,7 @@ class App:
             check_cron(cron)
         except InvalidArgument as error:
             raise InvalidArgument(f"{place}: {error}") from None
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place)
@@ -358,14 +335,12 @@ class App:
 
         return declare
 
-    def on_event(
-        self, type: str, *, function: str = MAIN, memory: int | None = None, timeout: int | None = None
-    ) -> Callable[[F], F]:
+    def on_event(self, type: str, **size: Unpack[Size]) -> Callable[[F], F]:
         """Handle CloudEvents of this *type*; `"*"` is every event, of whatever shape, that has no other handler."""
         place = _place()
         if not isinstance(type, str) or not type:
             raise InvalidArgument(f"{place}: the type of an event is text, such as 'com.acme.signed', not {type!r}")
-        self._deploy(function, memory, timeout, place)
+        function = self._deploy(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place)
@@ -376,7 +351,7 @@ class App:
         return declare
 
     def middleware(self, function: F) -> F:
-        """Call *function* with every event and `call_next`; what it returns is the answer. The first one is outermost."""
+        """Call *function* with every event and `call_next`; it returns the answer. The first one is outermost."""
         if not callable(function):
             raise InvalidArgument(f"{_place()}: a middleware is a function of (event, call_next), not {function!r}")
         self._middlewares.append((function, _place()))
@@ -397,24 +372,32 @@ class App:
     ) -> None:
         self._trigger_specs.append(TriggerSpec(kind, source, name, function, options, place))
 
-    def _deploy(self, name: str, memory: int | None, timeout: int | None, place: Place) -> None:
-        """Note that a handler is deployed in the function *name*, and of what size that is to be."""
-        if name not in self._functions:
-            check_name("function", name, place)
-            self._functions[name] = FunctionSpec(name)
-        for what, size in (("memory", memory), ("timeout", timeout)):
-            if size is None:
-                continue
-            if type(size) is not int or size < 1:
-                unit = "MiB" if what == "memory" else "seconds"
-                raise InvalidArgument(f"{place}: {what}={size!r} of function {name}: use a whole number of {unit}")
-            present = getattr(self._functions[name], what)
-            if present is not None and present != size:
+    def _deploy(self, size: Size, place: Place) -> str:
+        """Return the function that a handler is deployed in, and note what size it is to have."""
+        wanted: dict[str, Any] = dict(size)
+        name = wanted.pop("function", MAIN)
+        check_name("function", name, place)
+        self._functions.setdefault(name, FunctionSpec(name))
+        for what, value in wanted.items():
+            if what not in _UNITS:
+                near = nearest(what, ("function", *_UNITS))
                 raise InvalidArgument(
-                    f"{place}: function {name} has {what}={size} here and {what}={present} at {self._sizes[name, what]}"
+                    f"{place}: unknown option {what!r}{near}: a handler has function, memory and timeout"
+                )
+            if value is None:
+                continue
+            if type(value) is not int or value < 1:
+                raise InvalidArgument(
+                    f"{place}: {what}={value!r} of function {name}: use a whole number of {_UNITS[what]}"
+                )
+            present = getattr(self._functions[name], what)
+            if present is not None and present != value:
+                raise InvalidArgument(
+                    f"{place}: function {name} has {what}={value} here and {what}={present} at {self._sizes[name, what]}"
                 )
             self._sizes.setdefault((name, what), place)
-            self._functions[name] = self._functions[name].replace(**{what: size})
+            self._functions[name] = self._functions[name].replace(**{what: value})
+        return str(name)
 
     def spec(self) -> AppSpec:
         """Return all declarations, as data."""
@@ -429,16 +412,19 @@ class App:
     # Running
 
     def bind(self, target: Target, configuration: Configuration, opening: Opening) -> None:
-        """Connect every resource anew, as *target* says, when it is used next; on this machine, mind HTTP's limits too."""
-        from portable.http import HttpLimits
-
-        self._limits = HttpLimits.of(configuration) if target.provider == "local" else None
+        """Connect every resource anew, as *target* says, on its next use; on this machine, mind HTTP's limits too."""
         self._resources.rebind(Binding(target, configuration, opening))
+        self._limits = HttpLimits.of(configuration) if target.provider == "local" else None
 
     def unbind(self) -> None:
         """Let resources be where the environment and portable.toml say, as they are without `bind`."""
         self._limits = None
         self._resources.rebind(None)
+
+    def _enforce_limits(self) -> None:
+        """Mind HTTP's limits from now on, as `bind` does: this machine answers."""
+        if self._limits is None:
+            self._limits = HttpLimits.of(self._resources.bound().configuration)
 
     def handle(self, event: Any) -> Any:
         """Handle one event, on this thread; return a Response for a Request, else what the handler gave.

@@ -9,6 +9,7 @@ from portable import _reporting
 from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument, LimitExceeded
 from portable_contracts.http import BadRequest, Headers, HttpCapabilities, Request, Response, encode_json
+from portable_contracts.limits import PROFILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,18 +44,24 @@ class HttpLimits(Value):
         own = registry.capabilities(registry.provider("local"), "http")
         return cls(*_narrow(own, found))
 
-    def check(self, what: str, body: bytes) -> None:
-        """Raise LimitExceeded for a *body* that one of the targets would not carry."""
+    def where(self, limit: str) -> str:
+        """Say whose limit it is."""
+        owner = self.owners[limit]
+        return f"{owner} for HTTP" if owner == PROFILE else f"HTTP on {owner}"
+
+    def refusal(self, what: str, body: bytes) -> LimitExceeded | None:
+        """Return the error for a *body* of a "request" or "response" that one of the targets would not carry."""
         limit = f"max_{what}_bytes"
-        allowed, owner = int(getattr(self.capabilities, limit)), self.owners[limit]
-        if len(body) > allowed:
-            raise LimitExceeded(
-                f"the {what} is {len(body):,} bytes; HTTP on {owner} allows {allowed:,}",
-                limit=limit,
-                actual=len(body),
-                allowed=allowed,
-                owner=owner,
-            )
+        allowed = int(getattr(self.capabilities, limit))
+        if len(body) <= allowed:
+            return None
+        return LimitExceeded(
+            f"the {what} is {len(body):,} bytes; {self.where(limit)} allows {allowed:,}",
+            limit=limit,
+            actual=len(body),
+            allowed=allowed,
+            owner=self.owners[limit],
+        )
 
 
 class Answering:
@@ -130,15 +137,14 @@ def problem(request: Request, status: int, error: str, headers: Mapping[str, str
     return Response.json({"error": error, "id": request.id}, status, headers)
 
 
-def too_large(request: Request, limits: HttpLimits | None) -> Response | None:
+def too_large(request: Request, limits: HttpLimits) -> Response | None:
     """Return the answer for a request that is too large for one of the targets, else None."""
-    if limits is None:
+    refusal = limits.refusal("request", request.body)
+    if refusal is None:
         return None
-    try:
-        limits.check("request", request.body)
-    except LimitExceeded as error:
-        return problem(request, 413, str(error))
-    return None
+    # The size is left out: a server may have stopped reading.
+    where = limits.where(refusal.limit)
+    return problem(request, 413, f"the request is too large: {where} allows {refusal.allowed:,} bytes")
 
 
 def unhandled(request: Request, error: Exception) -> Response:
@@ -152,10 +158,9 @@ def unhandled(request: Request, error: Exception) -> Response:
 def finished(request: Request, response: Response, limits: HttpLimits | None) -> Response:
     """Return *response* as it may be sent: within the limits, and without a body where HTTP has none."""
     if limits is not None:
-        try:
-            limits.check("response", response.body)
-        except LimitExceeded as error:
-            response = unhandled(request, error)
+        refusal = limits.refusal("response", response.body)
+        if refusal is not None:
+            response = unhandled(request, refusal)
     status = response.status
     if request.method == "HEAD":
         headers = Headers(response.headers)

@@ -221,8 +221,6 @@ class EventCodec(ABC):
 
     shape: ClassVar[str]
     """The platform's name of the shape, as `portable decode` prints it: `"aws.sqs"`."""
-    keys: ClassVar[frozenset[str]] = frozenset()
-    """Top-level keys of the shape, by which the error for an unknown event names the nearest one."""
     trigger: ClassVar[str]
     """`"message"`, `"blob"`, `"change"`, `"schedule"` or `"event"`."""
     partial: ClassVar[bool] = False

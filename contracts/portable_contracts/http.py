@@ -466,8 +466,6 @@ class HttpCodec(ABC):
 
     shape: ClassVar[str]
     """The platform's name of the shape, as `portable decode` prints it: `"aws.apigateway.v2"`."""
-    keys: ClassVar[frozenset[str]] = frozenset()
-    """Top-level keys of the shape, by which the error for an unknown event names the nearest one."""
 
     @abstractmethod
     def recognises(self, raw: Any) -> bool:

@@ -1,0 +1,60 @@
+"""Which codec an invocation is for; each is imported when those before it did not recognise it."""
+
+from __future__ import annotations
+
+from portable import registry
+from portable_contracts.errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, TypeAlias
+
+    from portable_contracts.events import EventCodec
+    from portable_contracts.http import HttpCodec
+    from portable_contracts.provider import Provider
+
+    Codec: TypeAlias = "HttpCodec | EventCodec"
+
+
+class Codecs:
+    """One provider's codecs. No two recognise the same, so the one that was right last time is asked first."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._references = [*provider.http_codecs, *provider.event_codecs]
+        self._loaded: list[Codec] = []
+
+    def find(self, raw: Any) -> Codec | None:
+        """Return the codec that recognises *raw*, if any."""
+        loaded = self._loaded
+        for index, known in enumerate(loaded):
+            if known.recognises(raw):
+                if index:
+                    # A new list: another thread may be reading the old one.
+                    self._loaded = [known, *loaded[:index], *loaded[index + 1 :]]
+                return known
+        while self._references:
+            codec: Codec = registry.load(self._references[0])()
+            self._loaded = [codec, *self._loaded]
+            del self._references[0]
+            if codec.recognises(raw):
+                return codec
+        return None
+
+    def shapes(self) -> list[str]:
+        """Return the names of all shapes."""
+        return [codec.shape for codec in self._loaded]
+
+
+def unknown(raw: Any, whose: str, shapes: Sequence[str]) -> InvalidArgument:
+    """Return the error for an invocation that fits none of *shapes*: what it has, and which one it is nearest to."""
+    if isinstance(raw, dict):
+        keys = ", ".join(sorted(map(str, raw))[:20])
+        what = f"an event with the keys {keys}" if keys else "an empty event"
+    else:
+        what = f"an event of type {type(raw).__name__}"
+    text = repr(raw)[:100_000].lower()
+    matches = {shape: sum(word in text for word in shape.split(".")) / len(shape.split(".")) for shape in shapes}
+    best = max(shapes, key=lambda shape: matches[shape], default="")
+    near = f"; the nearest is {best}" if best and matches[best] else ""
+    return InvalidArgument(f"{whose} has no shape for {what}{near}. Known: {', '.join(sorted(shapes))}")

@@ -1,0 +1,194 @@
+"""From a platform's invocation to the app's handlers and back: what an entry file names.
+
+handler = portable.entrypoint(app, "aws")
+"""
+
+from __future__ import annotations
+
+from portable import registry
+from portable._delivery import NotDone, deliver, deliver_async
+from portable._recognition import Codecs, unknown
+from portable._reporting import failed as report
+from portable._triggers import ANY, failure
+from portable_contracts._value import Value
+from portable_contracts.errors import InvalidArgument
+from portable_contracts.events import BlobEvent, Change, CloudEvent, Context, Message
+from portable_contracts.http import HttpCapabilities, HttpCodec
+from portable_contracts.provider import Runner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from portable.app import App
+    from portable_contracts.deploy import AppSpec
+    from portable_contracts.events import Event, EventCodec
+    from portable_contracts.http import Request, Response
+    from portable_contracts.provider import Provider
+
+_cold = True
+
+
+def entrypoint(app: App, provider: Provider | str, *, partial_batch: bool = False) -> Any:
+    """Return what the platform's handler setting names, for the provider with this name, or for the provider itself.
+
+    With *partial_batch* failed messages are reported one by one, to a platform that was told to read that report;
+    without it a failed message fails the invocation, and the platform delivers all of it again.
+    Raises InvalidArgument for a provider that no installed adapter offers, or that has no entry point.
+    """
+    offered = registry.provider(provider) if isinstance(provider, str) else registry.register(provider)
+    if not offered.entry:
+        raise InvalidArgument(f"the provider {offered.name} has no entry point")
+    return registry.load(offered.entry)(runner(app, offered, partial_batch=partial_batch))
+
+
+def runner(app: App, provider: Provider | str, *, partial_batch: bool = False) -> Runner:
+    """Return what an adapter's entry point drives."""
+    offered = registry.provider(provider) if isinstance(provider, str) else provider
+    if offered.name == "local":
+        app._enforce_limits()
+    return _Runner(app, offered, partial_batch)
+
+
+class _Runner(Runner):
+    def __init__(self, app: App, provider: Provider, partial_batch: bool) -> None:
+        self._app = app
+        self._provider = provider
+        self._partial_batch = partial_batch
+        self._codecs = Codecs(provider)
+
+    @property
+    def spec(self) -> AppSpec:
+        return self._app.spec()
+
+    @property
+    def limits(self) -> HttpCapabilities:
+        if self._app._limits is not None:
+            return self._app._limits.capabilities
+        declared: Any = registry.capabilities(self._provider, "http")
+        return declared or HttpCapabilities()
+
+    def handle(self, event: Event) -> Any:
+        return self._app.handle(self._named([event])[0])
+
+    def __call__(self, raw: Any, native_context: Any) -> Any:
+        codec = self._codecs.find(raw)
+        if isinstance(codec, HttpCodec):
+            request = _warmed(codec.decode(raw, native_context))
+            return _encoded(codec, self._app.handle(request), request)
+        if codec is None:
+            return self._app.handle(self._unrecognised(raw))
+        events = self._named(codec.decode(raw, native_context))
+        if codec.trigger == "message":
+            outcomes = deliver(self._app, events, ordered=codec.ordered)
+            return self._answer(codec, events, [outcome.error for outcome in outcomes])
+        errors: list[Exception | None] = []
+        for event in events:
+            try:
+                self._app.handle(event)
+            except Exception as error:
+                errors.append(error)
+                if codec.ordered:
+                    break
+            else:
+                errors.append(None)
+        return self._answer(codec, events, errors)
+
+    async def run_async(self, raw: Any, native_context: Any) -> Any:
+        codec = self._codecs.find(raw)
+        if isinstance(codec, HttpCodec):
+            request = _warmed(codec.decode(raw, native_context))
+            return _encoded(codec, await self._app.handle_async(request), request)
+        if codec is None:
+            return await self._app.handle_async(self._unrecognised(raw))
+        events = self._named(codec.decode(raw, native_context))
+        if codec.trigger == "message":
+            outcomes = await deliver_async(self._app, events, ordered=codec.ordered)
+            return self._answer(codec, events, [outcome.error for outcome in outcomes])
+        errors: list[Exception | None] = []
+        for event in events:
+            try:
+                await self._app.handle_async(event)
+            except Exception as error:
+                errors.append(error)
+                if codec.ordered:
+                    break
+            else:
+                errors.append(None)
+        return self._answer(codec, events, errors)
+
+    async def start(self) -> None:
+        for mount in self._app._mounts:
+            await mount.start()
+
+    async def stop(self) -> None:
+        for mount in self._app._mounts:
+            await mount.stop()
+
+    def _named(self, events: Sequence[Any]) -> Sequence[Any]:
+        """Return the events with the app's names in place of the service's."""
+        logical = self._app._resources.logical
+        named = []
+        for event in events:
+            if isinstance(event, Message):
+                event = event.replace(queue=logical("queue", event.queue))
+            elif isinstance(event, BlobEvent):
+                event = event.replace(bucket=logical("bucket", event.bucket))
+            elif isinstance(event, Change):
+                event = event.replace(table=logical("table", event.table))
+            named.append(_warmed(event))
+        return named
+
+    def _unrecognised(self, raw: Any) -> CloudEvent:
+        """Return an event of a shape that no codec knows, for `on_event("*")`. Raises InvalidArgument without one."""
+        if ANY not in self._app._triggers.events:
+            raise unknown(raw, self._provider.name, self._codecs.shapes())
+        from os import urandom
+
+        made_up = urandom(16).hex()
+        return _warmed(CloudEvent(made_up, self._provider.name, "unrecognised", data=raw, context=context, native=raw))
+
+    def _answer(self, codec: EventCodec, events: Sequence[Event], errors: list[Exception | None]) -> Any:
+        """Return the platform's answer, or raise what makes it deliver again."""
+        raised = [error for error in errors if error is not None]
+        if not raised:
+            return codec.encode(events, [False] * len(events))
+        if len(events) == 1 and codec.trigger != "message":
+            raise raised[0]  # The platform logs it.
+        if codec.trigger != "message":
+            for event, error in zip(events, errors):  # noqa: B905  # a stream's errors end with the first
+                if error is not None:
+                    report(event, error)
+        left = [NotDone("left alone")] * (len(events) - len(errors))
+        again = [error is not None for error in (*errors, *left)]
+        if self._partial_batch and codec.partial:
+            return codec.encode(events, again)
+        first = next((error for error in raised if not isinstance(error, NotDone)), raised[0])
+        what = "messages" if codec.trigger == "message" else "events"
+        raise failure(first, f"{sum(again)} of {len(events)} {what} must be delivered again")
+
+
+def _warmed(event: Any) -> Any:
+    """Return *event*, its context marked as cold where it is the first of this process."""
+    if _cold:
+        context = _warmed_context(event.context)
+        if isinstance(event, Value):
+            return event.replace(context=context)
+        event.context = context
+    return event
+
+
+def _warmed_context(context: Context) -> Context:
+    global _cold
+    was_cold, _cold = _cold, False
+    return context.replace(cold=True) if was_cold else context
+
+
+def _encoded(codec: HttpCodec, response: Response, request: Request) -> Any:
+    try:
+        return codec.encode(response, request)
+    except InvalidArgument as error:
+        from portable.http import unhandled
+
+        return codec.encode(unhandled(request, error), request)
