@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 
 import pytest
 
 from portable import registry
+from portable_conformance._queues import Leases
 from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
@@ -17,15 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from portable._driving import Resource
     from portable.blob import Bucket
     from portable.kv import Table
     from portable.queue import Queue
-
-    from portable._driving import Resource
     from portable_conformance._session import Session
     from portable_contracts.harness import Harness
     from portable_contracts.limits import Capabilities
     from portable_contracts.provider import Provider
+    from portable_contracts.queue import QueueCapabilities
 
 TYPES = {"bucket": "portable.blob:Bucket", "table": "portable.kv:Table", "queue": "portable.queue:Queue"}
 
@@ -71,6 +73,7 @@ class Resources:
             "data": opening.data,
             "region": opening.region,
             "options": dict(opening.options),
+            "ahead": opening.clock() - time.time(),
         }
         process = subprocess.Popen(
             [sys.executable, "-c", _PRELUDE + program, json.dumps(told), *arguments],
@@ -86,14 +89,16 @@ class Resources:
 
 
 _PRELUDE = """
-import json, sys
+import json, sys, time
 from portable import registry
 from portable_contracts.provider import Opening
-_told = json.loads(sys.argv[1])
+told = json.loads(sys.argv[1])
 arguments = sys.argv[2:]
-registry.provider(_told["provider"])
-_opening = Opening(data=_told["data"], region=_told["region"], options=_told["options"])
-resource = registry.load(_told["type"]).at(_told["address"], opening=_opening)
+registry.provider(told["provider"])
+address = told["address"]
+clock = lambda: time.time() + told["ahead"]
+opening = Opening(data=told["data"], clock=clock, region=told["region"], options=told["options"])
+resource = registry.load(told["type"]).at(address, opening=opening)
 """
 
 
@@ -116,12 +121,6 @@ def provider(portable_session: Session) -> Provider:
 @pytest.fixture(scope="session")
 def harness(portable_session: Session) -> Harness:
     return portable_session.harness
-
-
-@pytest.fixture
-def scheme(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.param
-    return chosen
 
 
 @pytest.fixture
@@ -186,6 +185,11 @@ def driver_of() -> Callable[[Resource], Any]:
 @pytest.fixture
 def pass_time(harness: Harness) -> Callable[[float], None]:
     return harness.pass_time
+
+
+@pytest.fixture
+def leases(capabilities: QueueCapabilities, pass_time: Callable[[float], None]) -> Leases:
+    return Leases(capabilities, pass_time)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class Session:
                 f'the provider {name} names no harness: give its Provider harness="module:Class", '
                 "a portable_contracts.harness.Harness"
             )
-        self.chosen: list[str] = config.getoption("--scheme")
+        self.chosen: Sequence[str] = config.getoption("--scheme") or ()
         self.file: str | None = config.getoption("--portable-report")
         if self.file is not None and not self.file.endswith((".json", ".html")):
             raise pytest.UsageError(f"--portable-report {self.file}: end the name in .json or .html; both are written")
@@ -48,9 +48,10 @@ class Session:
     @property
     def harness(self) -> Harness:
         """The provider's harness, made when it is first asked for: never in the process that leads an xdist run."""
-        if self._harness is None:
-            self._harness = registry.load(self.provider.harness)().__enter__()
-        return self._harness
+        harness = self._harness
+        if harness is None:
+            harness = self._harness = registry.load(self.provider.harness)().__enter__()
+        return harness
 
     def schemes(self, kind: str) -> Sequence[str]:
         """Return the schemes to test for *kind*; "http" and "events" have the one, nameless scheme ""."""
@@ -74,7 +75,11 @@ class Session:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         marker = metafunc.definition.get_closest_marker("portable_contract")
-        if marker is not None and "scheme" in metafunc.fixturenames:
+        if marker is None:
+            return
+        if marker.args[0] in RESOURCES and "scheme" not in metafunc.fixturenames:
+            metafunc.fixturenames.append("scheme")  # A fact of a service, though the test makes no resource there.
+        if "scheme" in metafunc.fixturenames:
             schemes = self.schemes(marker.args[0])
             metafunc.parametrize("scheme", schemes, ids=[scheme or self.provider.name for scheme in schemes])
 

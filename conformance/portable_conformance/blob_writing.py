@@ -44,7 +44,10 @@ class TestWriting:
             ((b"a", b"tuple"), b"atuple"),
             ([bytearray(b"mixed"), memoryview(b"views")], b"mixedviews"),
         ],
-        ids=repr,
+        ids=[
+            *("bytes", "a bytearray", "a memoryview", "text", "text of every plane", "no text", "no bytes"),
+            *("an empty list", "a list of no bytes", "a list", "a longer list", "a tuple", "a list of several types"),
+        ],
     )
     def test_a_body_of_this_type_is_written(self, bucket: Bucket, body: object, expected: bytes) -> None:
         bucket.write("k", body)  # type: ignore[arg-type]  # each is one of the types that are allowed

@@ -36,10 +36,12 @@ Fixtures
     address_of(resource)        its address
     driver_of(resource)         its driver, for what the portable type does not show
     pass_time(seconds)          let time pass for the service: at once where its clock is ours
+    leases                      takes messages for the shortest lease, and lets it end
     now()                       the time there, in seconds since the epoch
     start_process(resource, program, *arguments)
-                                run Python code in another process, where `resource` is open on the same address and
-                                `arguments` is a list of str; gives a text-mode Popen that is killed after the test
+                                run Python code in another process, where `resource` is open on the same address,
+                                `address` and `opening` are what it was opened with, and `arguments` is a list of
+                                str; gives a text-mode Popen that is killed after the test
 
 A harness that raises MissingCounterpart skips the test with its reason, or fails it where
 PORTABLE_REQUIRE_COUNTERPARTS=1.

@@ -114,7 +114,7 @@ def _plain(value: Any) -> Any:
 
 
 def _counts(results: Sequence[Mapping[str, str]]) -> dict[str, int]:
-    counts = dict.fromkeys(OUTCOMES, 0)
+    counts: dict[str, int] = dict.fromkeys(OUTCOMES, 0)
     for result in results:
         counts[result["outcome"]] += 1
     return counts

@@ -1,0 +1,44 @@
+"""What the suites of the KV contract share: filling a table, reading it page by page, moments."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from portable.kv import Table
+    from portable_contracts.kv import Item
+
+
+def fill(table: Table, partition: str, sorts: Iterable[str]) -> None:
+    """Put an item at each of *sorts*, its sort key as its value."""
+    for sort in sorts:
+        table.put(partition, sort, sort)
+
+
+def sorts(items: Iterable[Item]) -> list[str]:
+    """Return the sort keys of *items*, in their order."""
+    return [item.sort for item in items]
+
+
+def pages(table: Table, partition: str, **options: Any) -> list[list[str]]:
+    """Return the sort keys of each page of the partition, from the first to the last."""
+    page = table.page(partition, **options)
+    found = [sorts(page.items)]
+    while page.cursor is not None:
+        page = table.page(partition, cursor=page.cursor, **options)
+        found.append(sorts(page.items))
+    return found
+
+
+def joined(found: Iterable[list[str]]) -> list[str]:
+    """Return what is on all pages, in order."""
+    return [sort for page in found for sort in page]
+
+
+def at(seconds: float) -> datetime:
+    """Return the moment, in whole seconds: what every service keeps exactly."""
+    return datetime.fromtimestamp(int(seconds), timezone.utc)

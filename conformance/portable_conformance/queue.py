@@ -1,0 +1,488 @@
+"""The queue contract: what is sent is received as it was sent, until it is acknowledged."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from portable import registry
+from portable._outgoing import Send
+from portable_conformance import contract, needs, without
+from portable_conformance._queues import Leases, bodies, drain, seconds, take
+from portable_contracts.errors import InvalidArgument, PortableError
+from portable_contracts.events import Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from portable.queue import Queue
+    from portable_contracts.provider import Provider
+    from portable_contracts.queue import QueueCapabilities, QueueDriver
+
+pytestmark = contract("queue")
+
+BODIES = {
+    "no bytes": b"",
+    "one byte": b"a",
+    "a zero byte": b"\x00",
+    "every byte": bytes(range(256)),
+    "bytes that are not UTF-8": b"\xff\xfe\x80\xc3(",
+    "control characters that XML does not have": bytes(range(9)) + b"\x0b\x0c\x0e\x1b",
+    "line ends": b"a\r\nb\rc\nd\n",
+    "spaces around": b"  a  ",
+    "text of every plane": "é \ue000 \uffff 😀".encode(),
+    "a byte order mark": b"\xef\xbb\xbfa",
+    "xml": b"<?xml version='1.0'?><a>&amp;]]></a>",
+    "json": b'{"a": [1, 2.0, null]}',
+    "text like base64": b"aGVsbG8=",
+    "text like base64 of base64": b"YUdWc2JHOD0=",
+    "a number": b"1",
+    "a quote": b"'\"\\",
+    "a percent escape": b"%41%00+",
+    "noise": random.Random(1).randbytes(20_000),
+}
+TEXTS = ["", "a", "héllo", "日本語 😀", "line\nend\x00"]
+JSONS = [None, True, 0, 1.5, "text", [], {}, {"key": "in/cat.jpg", "sizes": [1, 2]}, ["é", "😀", None]]
+VALUES = {
+    "empty": "",
+    "a space": " ",
+    "spaces around": " a ",
+    "a zero character": "\x00",
+    "control characters": "\x01\x1f\x7f",
+    "line ends": "a\r\nb",
+    "quotes": "'\"\\`",
+    "xml": "<a>&amp;</a>",
+    "accents": "é e\u0301",
+    "every plane": "\ue000\uffff😀",
+    "a number": "1.0",
+    "base64": "aGVsbG8=",
+    "a percent escape": "%41+",
+}
+
+
+def sent_and_received(queue: Queue, *arguments: Any, **options: Any) -> Message:
+    queue.send(*arguments, **options)
+    (message,) = take(queue)
+    return message
+
+
+class TestSending:
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+    def test_a_body_of_bytes_arrives_as_it_was_sent(self, queue: Queue, body: bytes) -> None:
+        assert sent_and_received(queue, body).body == body
+
+    @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+    def test_a_body_sent_among_others_arrives_as_it_was_sent(self, queue: Queue, body: bytes) -> None:
+        queue.send_many([b"before", body, b"after"])
+
+        assert sorted(bodies(take(queue, 3))) == sorted([b"before", body, b"after"])
+
+    @pytest.mark.parametrize("body", TEXTS)
+    def test_a_body_of_text_arrives_as_utf_8(self, queue: Queue, body: str) -> None:
+        message = sent_and_received(queue, body)
+
+        assert message.body == body.encode()
+        assert message.text == body
+
+    @pytest.mark.parametrize("body", [each for each in JSONS if not isinstance(each, str)], ids=repr)
+    def test_any_other_body_arrives_as_json(self, queue: Queue, body: Any) -> None:
+        assert sent_and_received(queue, body).json() == body
+
+    @pytest.mark.parametrize("kind", [bytearray, memoryview])
+    def test_other_kinds_of_bytes_arrive_as_bytes(self, queue: Queue, kind: type[Any]) -> None:
+        assert sent_and_received(queue, kind(b"abc")).body == b"abc"
+
+    @pytest.mark.parametrize("body", [object(), {1, 2}, float("nan"), {"a": float("inf")}, "\ud800", {"a": b"1"}])
+    def test_what_is_neither_bytes_nor_text_nor_json_is_refused(self, queue: Queue, body: Any) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.send(body)
+
+        assert queue.receive() == []
+
+    def test_a_send_gives_the_id_that_the_message_arrives_with(self, queue: Queue) -> None:
+        id = queue.send(b"1")
+
+        assert isinstance(id, str)
+        assert id
+        assert take(queue)[0].id == id
+
+    def test_every_message_has_an_id_of_its_own(self, queue: Queue) -> None:
+        assert len({queue.send(b"same") for _ in range(10)}) == 10
+
+    def test_messages_with_equal_bodies_all_arrive(self, queue: Queue) -> None:
+        for _ in range(5):
+            queue.send(b"same")
+
+        assert bodies(take(queue, 5)) == [b"same"] * 5
+
+    def test_two_queues_do_not_share_messages(self, make_queue: Callable[[], Queue]) -> None:
+        one, other = make_queue(), make_queue()
+        one.send(b"1")
+
+        assert other.receive() == []
+        assert bodies(take(one)) == [b"1"]
+
+
+class TestSendingMany:
+    @pytest.mark.parametrize("count", [0, 1, 2, 9, 10, 11, 25])
+    def test_every_message_arrives_whatever_one_call_takes(self, queue: Queue, count: int) -> None:
+        sent = [f"{number:03}".encode() for number in range(count)]
+        outcomes = queue.send_many(sent)
+
+        assert all(isinstance(outcome, str) for outcome in outcomes)
+        assert len(set(outcomes)) == count
+        assert sorted(drain(queue)) == sent
+
+    @pytest.mark.parametrize("past", [-1, 0, 1], ids=["one fewer", "as many", "one more"])
+    def test_as_many_messages_as_one_call_takes_arrive(
+        self, queue: Queue, capabilities: QueueCapabilities, past: int
+    ) -> None:
+        sent = [f"{number:04}".encode() for number in range(min(capabilities.max_send_batch, 1000) + past)]
+        outcomes = queue.send_many(sent)
+
+        assert len(outcomes) == len(sent)
+        assert sorted(drain(queue)) == sent
+
+    def test_the_outcomes_are_in_the_order_of_the_messages(self, queue: Queue) -> None:
+        outcomes = queue.send_many([str(number) for number in range(15)])
+        received = {message.id: message.text for message in take(queue, 15)}
+
+        assert [received[str(outcome)] for outcome in outcomes] == [str(number) for number in range(15)]
+
+    def test_messages_whose_bodies_together_are_too_large_for_one_call_all_arrive(
+        self, queue: Queue, capabilities: QueueCapabilities
+    ) -> None:
+        size = min(capabilities.max_body_bytes, capabilities.max_send_batch_bytes)
+        count = min(capabilities.max_send_batch_bytes // size + 2, 40)
+        outcomes = queue.send_many([bytes([number]) * size for number in range(count)])
+
+        assert all(isinstance(outcome, str) for outcome in outcomes)
+        assert sorted(body[0] for body in drain(queue)) == list(range(count))
+
+    @pytest.mark.parametrize("place", [0, 1, 2], ids=["first", "in the middle", "last"])
+    def test_one_bad_message_stops_no_other(self, queue: Queue, place: int) -> None:
+        messages: list[Any] = [b"1", b"2"]
+        messages.insert(place, object())
+        outcomes = queue.send_many(messages)
+
+        assert [isinstance(outcome, InvalidArgument) for outcome in outcomes] == [
+            number == place for number in range(3)
+        ]
+        assert sorted(drain(queue)) == [b"1", b"2"]
+
+    def test_messages_may_be_read_from_an_iterator(self, queue: Queue) -> None:
+        queue.send_many(str(number) for number in range(3))
+
+        assert sorted(drain(queue)) == [b"0", b"1", b"2"]
+
+    @pytest.mark.parametrize("single", [b"one", "one", {"a": 1}], ids=repr)
+    def test_a_single_body_in_place_of_many_is_refused(self, queue: Queue, single: Any) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.send_many(single)
+
+        assert queue.receive() == []
+
+
+class TestAttributes:
+    @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+    def test_a_value_arrives_as_it_was_sent(self, queue: Queue, value: str) -> None:
+        assert sent_and_received(queue, b"body", attributes={"name": value}).attributes == {"name": value}
+
+    @pytest.mark.parametrize("name", ["a", "A", "0", "a-b", "a_b", "a.b", "_a", "content-type", "aws.x", "x" * 64])
+    def test_a_name_arrives_as_it_was_sent(self, queue: Queue, name: str) -> None:
+        assert sent_and_received(queue, b"body", attributes={name: "value"}).attributes == {name: "value"}
+
+    def test_names_that_differ_in_case_stay_apart(self, queue: Queue) -> None:
+        attributes = {"name": "1", "Name": "2", "NAME": "3"}
+
+        assert sent_and_received(queue, b"", attributes=attributes).attributes == attributes
+
+    def test_a_message_sent_without_any_has_none(self, queue: Queue) -> None:
+        assert sent_and_received(queue, b"1").attributes == {}
+
+    def test_attributes_do_not_change_the_body(self, queue: Queue) -> None:
+        message = sent_and_received(queue, bytes(range(256)), attributes={"a": "1"})
+
+        assert message.body == bytes(range(256))
+
+    def test_messages_sent_together_keep_their_own(self, queue: Queue) -> None:
+        queue.send_many([Send(str(number), attributes={"number": str(number)}) for number in range(5)])
+
+        assert [message.attributes for message in sorted(take(queue, 5), key=lambda each: each.body)] == [
+            {"number": str(number)} for number in range(5)
+        ]
+
+    @pytest.mark.parametrize("name", ["", "a b", "a:b", "a/b", "é", "a\n", "a$"], ids=repr)
+    def test_a_name_outside_the_grammar_is_refused(self, queue: Queue, name: str) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.send(b"body", attributes={name: "value"})
+
+        assert queue.receive() == []
+
+    @pytest.mark.parametrize("value", [1, None, b"1", ["1"], "\ud800"], ids=repr)
+    def test_a_value_that_is_no_text_is_refused(self, queue: Queue, value: Any) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.send(b"body", attributes={"name": value})
+
+        assert queue.receive() == []
+
+
+class TestReceiving:
+    def test_an_empty_queue_gives_nothing(self, queue: Queue) -> None:
+        assert queue.receive() == []
+
+    def test_a_message_says_what_it_is(self, queue: Queue, now: Callable[[], float]) -> None:
+        message = sent_and_received(queue, b"1")
+
+        assert isinstance(message, Message)
+        assert message.queue == queue.name
+        assert message.attempt == 1
+        assert message.group is None
+        assert message.sent is not None
+        assert message.sent.utcoffset() == timedelta(0)
+        assert abs(message.sent.timestamp() - now()) < 60
+
+    def test_the_sent_time_stays_when_a_message_comes_again(self, queue: Queue, leases: Leases) -> None:
+        queue.send(b"1")
+        (first,) = leases.take(queue)
+        leases.end()
+        (second,) = take(queue)
+
+        assert second.sent == first.sent
+        assert second.id == first.id
+
+    @pytest.mark.parametrize("limit", [1, 3, 10])
+    def test_no_more_than_the_limit_are_received(self, queue: Queue, limit: int) -> None:
+        queue.send_many([str(number) for number in range(12)])
+
+        assert 1 <= len(queue.receive(limit, wait=seconds(1))) <= limit
+
+    def test_a_limit_past_what_one_call_gives_is_filled(self, queue: Queue, capabilities: QueueCapabilities) -> None:
+        count = min(capabilities.max_receive_batch, 200) + 5
+        queue.send_many([f"{number:04}" for number in range(count)])
+
+        assert len(set(bodies(take(queue, count)))) == count
+
+    @pytest.mark.parametrize("limit", [0, -1, 1.5, "1", True, None], ids=repr)
+    def test_a_limit_that_is_no_whole_number_above_zero_is_refused(self, queue: Queue, limit: Any) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.receive(limit)
+
+    @pytest.mark.parametrize("name", ["wait", "lease"])
+    @pytest.mark.parametrize("duration", [10, 10.0, "10"], ids=repr)
+    def test_a_duration_that_is_no_timedelta_is_refused(self, queue: Queue, name: str, duration: Any) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.receive(1, **{name: duration})
+
+    @pytest.mark.parametrize("name", ["wait", "lease"])
+    def test_a_duration_below_zero_is_refused(self, queue: Queue, name: str) -> None:
+        with pytest.raises(InvalidArgument):
+            queue.receive(1, **{name: seconds(-1)})
+
+    def test_a_message_sent_through_another_handle_is_received(
+        self, queue: Queue, reopen: Callable[[Queue], Queue]
+    ) -> None:
+        reopen(queue).send(b"1")
+
+        assert bodies(take(queue)) == [b"1"]
+
+    def test_two_receivers_share_the_messages_and_get_none_twice(
+        self, queue: Queue, reopen: Callable[[Queue], Queue]
+    ) -> None:
+        other = reopen(queue)
+        queue.send_many([f"{number:02}" for number in range(20)])
+        found = []
+        for _ in range(10):
+            found += bodies(take(queue)) + bodies(take(other))
+
+        assert sorted(found) == [f"{number:02}".encode() for number in range(20)]
+
+    def test_messages_stay_when_the_last_handle_is_closed(
+        self, queue: Queue, reopen: Callable[[Queue], Queue], driver_of: Callable[[Queue], QueueDriver]
+    ) -> None:
+        queue.send(b"1", attributes={"a": "1"})
+        driver_of(queue).close()
+
+        assert bodies(take(reopen(queue))) == [b"1"]
+
+
+class TestWaiting:
+    def test_without_a_wait_it_returns_at_once(self, queue: Queue) -> None:
+        queue.receive()
+        began = time.monotonic()
+        queue.receive()
+
+        assert time.monotonic() - began < 1
+
+    def test_with_a_message_there_it_returns_at_once(self, queue: Queue, capabilities: QueueCapabilities) -> None:
+        queue.send(b"1")
+        began = time.monotonic()
+        messages = queue.receive(10, wait=seconds(min(capabilities.max_wait_seconds, 10)))
+
+        assert bodies(messages) == [b"1"]
+        assert time.monotonic() - began < 3
+
+    @pytest.mark.slow
+    def test_with_none_it_returns_when_the_wait_is_over(self, queue: Queue) -> None:
+        began = time.monotonic()
+
+        assert queue.receive(wait=seconds(1)) == []
+        assert 0.9 < time.monotonic() - began < 5
+
+    @pytest.mark.parametrize("same_handle", [True, False], ids=["the same handle", "another handle"])
+    def test_a_message_sent_meanwhile_ends_the_wait(
+        self, queue: Queue, reopen: Callable[[Queue], Queue], capabilities: QueueCapabilities, same_handle: bool
+    ) -> None:
+        import threading
+
+        sender = queue if same_handle else reopen(queue)
+        sender.receive()
+        timer = threading.Timer(0.2, sender.send, [b"1"])
+        timer.start()
+        began = time.monotonic()
+        messages = queue.receive(wait=seconds(min(capabilities.max_wait_seconds, 10)))
+        waited = time.monotonic() - began
+        timer.join()
+
+        assert bodies(messages) == [b"1"]
+        assert waited < 5
+
+    @pytest.mark.slow
+    def test_a_message_sent_by_another_process_ends_the_wait(
+        self, queue: Queue, start_process: Callable[..., Any], capabilities: QueueCapabilities
+    ) -> None:
+        process = start_process(queue, "sys.stdin.readline(); resource.send(b'1')")
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        messages = queue.receive(wait=seconds(min(capabilities.max_wait_seconds, 20)))
+
+        assert bodies(messages) == [b"1"]
+        assert process.wait() == 0
+
+
+class TestAcknowledging:
+    def test_an_acknowledged_message_never_comes_again(self, queue: Queue, leases: Leases) -> None:
+        queue.send(b"1")
+        (message,) = leases.take(queue)
+        message.ack()
+        leases.end()
+
+        assert queue.receive() == []
+
+    def test_an_acknowledgement_gives_nothing(self, queue: Queue) -> None:
+        assert sent_and_received(queue, b"1").ack() is None  # type: ignore[func-returns-value]  # this is the fact
+
+    def test_acknowledging_one_message_leaves_the_others(self, queue: Queue, leases: Leases) -> None:
+        queue.send_many([b"1", b"2", b"3"])
+        messages = leases.take(queue, 3)
+        messages[1].ack()
+        leases.end()
+
+        assert sorted(bodies(take(queue, 2))) == sorted([messages[0].body, messages[2].body])
+        assert queue.receive() == []
+
+    def test_acknowledging_twice_is_no_error(self, queue: Queue) -> None:
+        message = sent_and_received(queue, b"1")
+        message.ack()
+        message.ack()
+
+        assert queue.receive() == []
+
+    @pytest.mark.parametrize("count", [0, 1, 3, 12])
+    def test_many_are_acknowledged_with_an_outcome_each(self, queue: Queue, leases: Leases, count: int) -> None:
+        queue.send_many([str(number) for number in range(count)])
+        outcomes = queue.ack_many(leases.take(queue, count) if count else [])
+        leases.end()
+
+        assert outcomes == [None] * count
+        assert queue.receive() == []
+
+    def test_one_acknowledged_twice_among_many_is_no_error(self, queue: Queue) -> None:
+        queue.send_many([b"1", b"2"])
+        messages = take(queue, 2)
+        messages[0].ack()
+
+        assert queue.ack_many([*messages, messages[1]]) == [None, None, None]
+
+    def test_a_message_of_another_queue_is_refused_among_many(self, make_queue: Callable[[], Queue]) -> None:
+        one, other = make_queue(), make_queue()
+        message = sent_and_received(one, b"1")
+
+        with pytest.raises(InvalidArgument):
+            other.ack_many([message])
+
+    def test_a_message_received_through_one_handle_can_be_acknowledged_after_that_was_closed(
+        self,
+        queue: Queue,
+        reopen: Callable[[Queue], Queue],
+        driver_of: Callable[[Queue], QueueDriver],
+        leases: Leases,
+    ) -> None:
+        other = reopen(queue)
+        queue.send(b"1")
+        (message,) = leases.take(other)
+        driver_of(other).close()
+        message.ack()
+        leases.end()
+
+        assert queue.receive() == []
+
+
+WATCHED_OPENING = """
+events = []
+def watch(event, arguments):
+    if event in ("open", "os.mkdir", "socket.connect", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen"):
+        events.append((event, str(arguments)))
+sys.addaudithook(watch)
+driver = registry.open_driver(resource.kind, address, opening)
+print(events)
+"""
+
+
+class TestDriver:
+    """What every driver is, whatever it drives."""
+
+    def test_the_provider_declares_what_the_driver_does(
+        self, queue: Queue, capabilities: QueueCapabilities, driver_of: Callable[[Queue], QueueDriver]
+    ) -> None:
+        assert driver_of(queue).capabilities == capabilities
+
+    def test_the_driver_serves_the_scheme_that_it_names(
+        self, queue: Queue, scheme: str, driver_of: Callable[[Queue], QueueDriver]
+    ) -> None:
+        assert driver_of(queue).scheme == scheme
+        assert registry.driver_class("queue", scheme) is type(driver_of(queue))
+
+    @pytest.mark.parametrize("error", [Exception(), ValueError("x"), OSError(5, "x"), KeyError("x"), RuntimeError()])
+    def test_an_error_that_the_driver_does_not_know_is_still_classified(
+        self, queue: Queue, driver_of: Callable[[Queue], QueueDriver], error: Exception
+    ) -> None:
+        assert issubclass(driver_of(queue).classify(error), PortableError)
+
+    def test_a_driver_that_was_closed_opens_again(
+        self, queue: Queue, driver_of: Callable[[Queue], QueueDriver]
+    ) -> None:
+        queue.send(b"1")
+        driver_of(queue).close()
+        driver_of(queue).close()
+
+        assert bodies(take(queue)) == [b"1"]
+
+    def test_making_a_driver_reaches_out_for_nothing(self, queue: Queue, start_process: Callable[..., Any]) -> None:
+        assert start_process(queue, WATCHED_OPENING).communicate()[0] == "[]\n"
+
+    def test_the_native_client_can_be_had(self, queue: Queue) -> None:
+        assert queue.native() is not None
+
+    @needs("push")
+    def test_messages_that_the_platform_pushes_have_a_codec(self, provider: Provider) -> None:
+        assert "message" in {registry.load(codec).trigger for codec in provider.event_codecs}
+
+    @without("push")
+    def test_where_the_platform_does_not_push_a_poller_can_receive(self, queue: Queue) -> None:
+        assert sent_and_received(queue, b"1").body == b"1"
