@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+__all__ = ["Queue", "Send", "backoff"]
+
 LEASE = 30
 """Seconds that `receive` leases messages for where it is told nothing else."""
 LONGEST_BACKOFF = 900.0
@@ -205,7 +207,7 @@ class _Delivery(Settlement):
 
     def ack(self, message: Message) -> None:
         if not self._given_back:
-            call(self.queue, "ack", message.id, True, self.queue._ack_one, self.receipt)
+            call(self.queue, "ack", f"message {message.id}", True, self.queue._ack_one, self.receipt)
 
     def retry(self, message: Message, delay: timedelta | None) -> None:
         queue, connection = self.queue, self.queue._connection
@@ -218,7 +220,7 @@ class _Delivery(Settlement):
             # Ending the lease would deliver it at once, in a loop if it always fails.
             self._given_back = True
             return
-        call(queue, "retry", message.id, True, connection.driver.retry, self.receipt, delay=wait)
+        call(queue, "retry", f"message {message.id}", True, connection.driver.retry, self.receipt, delay=wait)
 
     def extend(self, message: Message, by: timedelta) -> None:
         queue = self.queue
@@ -226,6 +228,6 @@ class _Delivery(Settlement):
         lease = lease_seconds(queue, "by", by, "extend")
         if self._given_back:
             raise NotFound(
-                f"extend {message.id} in {queue}: it was given back", operation="extend", resource=str(queue)
+                f"extend message {message.id} in {queue}: it was given back", operation="extend", resource=str(queue)
             )
-        call(queue, "extend", message.id, True, queue._connection.driver.extend, self.receipt, lease=lease)
+        call(queue, "extend", f"message {message.id}", True, queue._connection.driver.extend, self.receipt, lease=lease)

@@ -23,11 +23,15 @@ CREATE TABLE dedup (
 CREATE INDEX dedup_until ON dedup (until);
 """
 
-# Sending. Into a group that has messages, one goes without `due`.
+# Sending. What goes into a group that has messages is not due: it waits behind them.
 _INTO = "INSERT INTO message (queue, id, due, ready, leased, attempt, sent, attributes, body, grp)"
-_DUE_IN_GROUP = "CASE WHEN EXISTS (SELECT 1 FROM message WHERE queue = ?1 AND grp = {grp}) THEN NULL ELSE {due} END"
-SEND = f"{_INTO} VALUES (?1, ?2, ?3, ?3, 0, 0, ?4, ?5, ?6, NULL)"
-SEND_IN_GROUP = f"{_INTO} VALUES (?1, ?2, {_DUE_IN_GROUP.format(grp='?7', due='?3')}, ?3, 0, 0, ?4, ?5, ?6, ?7)"
+_BEHIND_OTHERS = "EXISTS (SELECT 1 FROM message AS other WHERE other.queue = new.queue AND other.grp = new.grp)"
+_NEW = f"queue, id, CASE WHEN {_BEHIND_OTHERS} THEN NULL ELSE ready END, ready, 0, 0, sent, attributes, body, grp"
+SEND = f"{_INTO} VALUES (?, ?, ?, ?, 0, 0, ?, ?, ?, NULL)"
+SEND_IN_GROUP = (
+    f"{_INTO} SELECT {_NEW} FROM"
+    " (SELECT ? AS queue, ? AS id, ? AS ready, ? AS sent, ? AS attributes, ? AS body, ? AS grp) AS new"
+)
 FORGET = "DELETE FROM dedup WHERE until <= ?"
 REMEMBERED = "SELECT id FROM dedup WHERE queue = ? AND key = ?"
 REMEMBER = "INSERT INTO dedup (queue, key, id, until) VALUES (?, ?, ?, ?)"
@@ -37,25 +41,25 @@ NEXT_DUE = "SELECT due FROM message WHERE queue = ? AND due IS NOT NULL ORDER BY
 _COLUMNS = "seq, id, attempt, grp, sent, attributes, body, ready"
 DUE = f"SELECT {_COLUMNS} FROM message WHERE queue = ? AND due <= ? ORDER BY due, seq LIMIT ?"
 BEHIND = f"SELECT {_COLUMNS} FROM message WHERE queue = ? AND grp = ? AND seq > ? ORDER BY seq LIMIT ?"
-_MOMENT = "due = CASE WHEN due IS NULL THEN NULL ELSE {0} END, ready = {0}"
-LEASE = f"UPDATE message SET {_MOMENT.format('?2')}, leased = 1, attempt = attempt + 1 WHERE seq = ?1"
+_MOMENT = "due = CASE WHEN due IS NULL THEN NULL ELSE ? END, ready = ?"
+LEASE = f"UPDATE message SET {_MOMENT}, leased = 1, attempt = attempt + 1 WHERE seq = ?"
 
 # Settling. The number alone does not name a delivery: SQLite gives that of a deleted last row to the next one.
-_DELIVERY = "seq = ?1 AND id = ?2 AND attempt = ?3 AND leased = 1"
+_DELIVERY = "seq = ? AND id = ? AND attempt = ? AND leased = 1"
 ACK = f"DELETE FROM message WHERE {_DELIVERY}"
-RETRY = f"UPDATE message SET {_MOMENT.format('?4')}, leased = 0 WHERE {_DELIVERY}"
-EXTEND = f"UPDATE message SET {_MOMENT.format('?4')} WHERE {_DELIVERY} AND ready > ?5"
+RETRY = f"UPDATE message SET {_MOMENT}, leased = 0 WHERE {_DELIVERY}"
+EXTEND = f"UPDATE message SET {_MOMENT} WHERE {_DELIVERY} AND ready > ?"
 
 # To the end of another queue.
 MOVE = (
-    f"{_INTO} SELECT ?1, id, {_DUE_IN_GROUP.format(grp='moved.grp', due='?2')}, ?2, 0, 0, sent, attributes, body, grp"
-    " FROM message AS moved WHERE seq = ?3"
+    f"{_INTO} SELECT {_NEW} FROM"
+    " (SELECT ? AS queue, ? AS ready, id, sent, attributes, body, grp FROM message WHERE seq = ?) AS new"
 )
 REMOVE = "DELETE FROM message WHERE seq = ?"
 
 # After the first of a group is gone or has another moment, or a lease in it has ended.
 FIRST_OF_GROUP = (
     "UPDATE message SET due = max(ready, coalesce("
-    "(SELECT max(ready) FROM message WHERE queue = ?1 AND grp = ?2 AND leased = 1), 0))"
-    " WHERE seq = (SELECT min(seq) FROM message WHERE queue = ?1 AND grp = ?2)"
+    "(SELECT max(ready) FROM message WHERE queue = ? AND grp = ? AND leased = 1), 0))"
+    " WHERE seq = (SELECT min(seq) FROM message WHERE queue = ? AND grp = ?)"
 )

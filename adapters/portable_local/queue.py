@@ -32,6 +32,10 @@ POLL_SECONDS = 0.02
 """How often a waiting receiver looks for what other processes sent; a send in its own process wakes it."""
 
 
+class LeaseOver(Exception):
+    """A delivery is no longer its receiver's."""
+
+
 class _Receipt(NamedTuple):
     seq: int
     id: str
@@ -75,7 +79,10 @@ class SqliteQueue(QueueDriver):
         return cls(database, name, opening, max_attempts, dead_letter)
 
     def classify(self, error: Exception) -> type[PortableError]:
-        return classify_sqlite(error)
+        return NotFound if isinstance(error, LeaseOver) else classify_sqlite(error)
+
+    def explain(self, error: Exception) -> str:
+        return str(error) if isinstance(error, LeaseOver) else self._database.explain(error)
 
     def native(self) -> sqlite3.Connection:
         return self._database.connection()
@@ -135,7 +142,8 @@ class SqliteQueue(QueueDriver):
     def retry(self, receipt: _Receipt, *, delay: float) -> None:
         with self._database.write() as connection:
             now = self._clock()
-            if connection.execute(sql.RETRY, (*receipt[:3], _milliseconds(now + delay))).rowcount:
+            moment = _milliseconds(now + delay)
+            if connection.execute(sql.RETRY, (moment, moment, *receipt[:3])).rowcount:
                 if self._exhausted(receipt.attempt):
                     self._bury(connection, receipt, now)
                 else:
@@ -144,19 +152,20 @@ class SqliteQueue(QueueDriver):
     def extend(self, receipt: _Receipt, *, lease: float) -> None:
         with self._database.write() as connection:
             now = self._clock()
-            moments = _milliseconds(now + lease), _milliseconds(now)
-            if not connection.execute(sql.EXTEND, (*receipt[:3], *moments)).rowcount:
-                raise NotFound(f"the lease of message {receipt.id} is over: it ran out, or the message was settled")
+            until = _milliseconds(now + lease)
+            if not connection.execute(sql.EXTEND, (until, until, *receipt[:3], _milliseconds(now))).rowcount:
+                raise LeaseOver("its lease is over: it ran out, or the message was acknowledged or given back")
             self._expose(connection, receipt.group)
 
     def _send(self, connection: sqlite3.Connection, message: Outgoing, now: float) -> str:
         id = os.urandom(16).hex()
         attributes = json.dumps(dict(message.attributes)) if message.attributes else None
-        row = (self._name, id, _milliseconds(now + message.delay), now, attributes, message.body)
+        moment = _milliseconds(now + message.delay)
+        rest = (now, attributes, message.body)
         if message.group is None:
-            connection.execute(sql.SEND, row)
+            connection.execute(sql.SEND, (self._name, id, moment, moment, *rest))
         else:
-            connection.execute(sql.SEND_IN_GROUP, (*row, message.group))
+            connection.execute(sql.SEND_IN_GROUP, (self._name, id, moment, *rest, message.group))
         return id
 
     def _send_once(self, connection: sqlite3.Connection, message: Outgoing, key: str, now: float) -> str:
@@ -176,7 +185,7 @@ class SqliteQueue(QueueDriver):
             for first in [row for row in rows if row.group is not None]:
                 rows += self._behind(connection, first, now, limit - len(rows))
             until = _milliseconds(now + lease)
-            connection.executemany(sql.LEASE, [(row.seq, until) for row in rows])
+            connection.executemany(sql.LEASE, [(until, until, row.seq) for row in rows])
         return [_received(row) for row in rows]
 
     def _due(self, connection: sqlite3.Connection, now: float, limit: int) -> list[_Row]:
@@ -209,7 +218,7 @@ class SqliteQueue(QueueDriver):
     def _expose(self, connection: sqlite3.Connection, group: str | None) -> None:
         """Say when the message that is now the first of *group* may be received."""
         if group is not None:
-            connection.execute(sql.FIRST_OF_GROUP, (self._name, group))
+            connection.execute(sql.FIRST_OF_GROUP, (self._name, group) * 2)
 
     def _next_due(self) -> float:
         """Return when the next message may be received, in milliseconds since the epoch."""
