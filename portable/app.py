@@ -392,9 +392,8 @@ class App:
                 )
             present = getattr(self._functions[name], what)
             if present is not None and present != value:
-                raise InvalidArgument(
-                    f"{place}: function {name} has {what}={value} here and {what}={present} at {self._sizes[name, what]}"
-                )
+                other = self._sizes[name, what]
+                raise InvalidArgument(f"{place}: function {name} has {what}={value} here and {present} at {other}")
             self._sizes.setdefault((name, what), place)
             self._functions[name] = self._functions[name].replace(**{what: value})
         return str(name)

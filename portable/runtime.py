@@ -147,7 +147,8 @@ class _Runner(Runner):
         from os import urandom
 
         made_up = urandom(16).hex()
-        return _warmed(CloudEvent(made_up, self._provider.name, "unrecognised", data=raw, context=context, native=raw))
+        context = _warmed_context(Context(made_up, "", self._provider.name, float("inf")))
+        return CloudEvent(made_up, self._provider.name, "unrecognised", data=raw, context=context, native=raw)
 
     def _answer(self, codec: EventCodec, events: Sequence[Event], errors: list[Exception | None]) -> Any:
         """Return the platform's answer, or raise what makes it deliver again."""
