@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from portable_contracts.errors import InvalidArgument, PermissionDenied, PortableError, Unavailable, Unsupported
 
@@ -39,7 +39,7 @@ class Database:
         self._owner = owner
         self._scripts = scripts
         self._local = threading.local()
-        _databases.add(self)
+        _databases[id(self)] = self
 
     def connection(self) -> sqlite3.Connection:
         """Return this thread's connection, in autocommit mode. Do not keep it: take it anew for each operation."""
@@ -97,7 +97,7 @@ class Database:
         advice = next((advice for fragment, _, advice in _MEANINGS if fragment in text), None)
         if advice is None:
             return text if self.path in text else f"{text} ({self.path})"
-        return f"{text}: {advice.format(path=self.path, folder=os.path.dirname(self.path))}"
+        return f"{text}: {advice.format(path=self.path)}"
 
 
 class Transaction:
@@ -127,7 +127,7 @@ class _Connection(sqlite3.Connection):
     def __del__(self) -> None:
         if self.process == os.getpid():
             self.close()
-        else:
+        elif self.process:
             # Closing what was open across a fork would undo what the parent is writing: leak it.
             import ctypes
 
@@ -152,14 +152,16 @@ class _Handle:
             self.connection.close()
 
 
-_databases: WeakSet[Database] = WeakSet()
+_databases: WeakValueDictionary[int, Database] = WeakValueDictionary()
 
 
 def _let_go_before_fork() -> None:
     # SQLite keeps its locks in the process's memory: a child that inherited an open file would believe that it holds
     # them, and its log could be deleted under it. So nothing that is idle stays open; both sides open anew.
-    for database in tuple(_databases):
-        database.close()
+    for reference in _databases.valuerefs():
+        database = reference()
+        if database is not None:
+            database.close()
 
 
 os.register_at_fork(before=_let_go_before_fork)

@@ -116,7 +116,7 @@ class SqliteTable(KVDriver):
         connection = self._database.connection()
         version = self._write(connection, partition, sort, value, expires, if_version, if_absent, now)
         if now >= self._sweep_at:
-            self._sweep(connection, now)
+            self._sweep(now)
         return version
 
     def _write(
@@ -170,6 +170,8 @@ class SqliteTable(KVDriver):
                 raise Refused(InvalidArgument, f"field {field!r} would be {total}, which is beyond 64 bits")
             value[field] = total
             self._write(connection, partition, sort, value, expires, None, False, now)
+        if now >= self._sweep_at:
+            self._sweep(now)
         return total
 
     def transact(
@@ -191,6 +193,8 @@ class SqliteTable(KVDriver):
                     if reason is not None
                 )
                 raise Refused(Conflict, f"nothing was done, because of {refusals}", reasons)
+        if now >= self._sweep_at:
+            self._sweep(now)
         return versions
 
     def _do(
@@ -252,12 +256,13 @@ class SqliteTable(KVDriver):
     def feed(self, consumer: str) -> TableFeed:
         return TableFeed(self._database, self._table, self._name, consumer)
 
-    def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
+    def _sweep(self, now: float) -> None:
         self._sweep_at = now + SWEEP_SECONDS
+        connection = self._database.connection()
         try:
             swept = connection.execute(sql.SWEEP.format(table=self._table), (now, now, SWEPT_AT_ONCE)).rowcount
             connection.execute(sql.SWEEP_CHANGES.format(table=self._table), (SWEPT_AT_ONCE, now - KEPT_SECONDS))
-        except sqlite3.Error:  # The item that was put is there all the same; the next sweep may do better.
+        except sqlite3.Error:  # What was asked for is done; the next sweep may do better.
             return
         if swept == SWEPT_AT_ONCE:
             self._sweep_at = now
