@@ -1,7 +1,8 @@
 """Frozen, slotted records without the import cost of dataclasses.
 
 `dataclasses` imports `inspect`, which costs about 10 ms of a function's cold start: more than everything else that
-decoding a first request needs. A `Value` subclass is written like a frozen dataclass and type-checks as one.
+decoding a first request needs. A `Value` subclass is written like a frozen dataclass and type-checks as one. Its
+`__init__` is compiled when the first record is made, since a cold start imports many types and makes records of few.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ else:
 
 @dataclass_transform(frozen_default=True)
 class _ValueType(type):
-    """Makes `__slots__` of the annotations, and `__init__` and `__eq__` of the slots."""
+    """Makes `__slots__` of the annotations, and `__init__` of the slots."""
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         annotations: dict[str, str] = namespace.get("__annotations__", {})
@@ -66,6 +67,15 @@ class Value(metaclass=_ValueType):
         fields: dict[str, Any] = {field: getattr(self, field) for field in self._fields}
         fields.update(changes)
         return type(self)(**fields)
+
+    def _compared(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, field) for field in self._fields if field not in self._uncompared])
+
+    def __eq__(self, other: object) -> bool:
+        return self._compared() == other._compared() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} cannot be set: use .replace({name}=...)")

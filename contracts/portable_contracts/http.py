@@ -11,7 +11,7 @@ from portable_contracts.limits import Capabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
     from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
@@ -443,12 +443,19 @@ class Response:
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
+_encode: Callable[[Json], str] | None = None
+
+
 def encode_json(value: Json) -> bytes:
     """Return *value* as compact UTF-8 JSON. Raises InvalidArgument, naming the type, for what JSON cannot say."""
-    import json
+    global _encode
+    if _encode is None:
+        from json import JSONEncoder
 
+        # Kept: `json.dumps` with options makes a new encoder each time, which costs as much as what it does.
+        _encode = JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgument(f"the value cannot be sent as JSON: {error}") from error
 
