@@ -14,7 +14,7 @@ from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, Change, CloudEvent, Context, Message
 from portable_contracts.http import HttpCapabilities, HttpCodec
-from portable_contracts.provider import Runner
+from portable_contracts.provider import Address, Runner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class _Runner(Runner):
             return self._app._limits.capabilities
         declared: Any = registry.capabilities(self._provider, "http")
         return declared or HttpCapabilities()
+
+    def address(self, kind: str, name: str) -> Address:
+        from portable.connecting import address_of
+
+        return Address.parse(address_of(kind, name, self._app._resources.bound().target))
 
     def handle(self, event: Event) -> Any:
         return self._app.handle(self._named([event])[0])

@@ -127,6 +127,10 @@ class Runner(ABC):
         """How much the HTTP front carries: on this machine as much as all of the app's targets do."""
 
     @abstractmethod
+    def address(self, kind: str, name: str) -> Address:
+        """Return where the app's resource is on the target that this process runs in."""
+
+    @abstractmethod
     def __call__(self, raw: Any, native_context: Any) -> Any:
         """Recognise, decode, handle and encode one invocation, on this thread."""
 
