@@ -81,6 +81,21 @@ class Configuration(Value):
             f"its targets are {', '.join(self.targets)}; add [targets.{chosen}]"
         )
 
+    def target_on(self, provider: str) -> Target:
+        """Return the target to use on *provider*: the one that `PORTABLE_TARGET` names, else the only one there.
+
+        Without any, one with the provider's name and default services. Raises InvalidArgument where there are several.
+        """
+        there = [target for target in self.targets.values() if target.provider == provider]
+        if os.environ.get("PORTABLE_TARGET") or provider == "local":
+            return self.target()
+        if len(there) > 1:
+            raise InvalidArgument(
+                f"{self.file} has several targets on {provider}: set PORTABLE_TARGET to one of "
+                + ", ".join(target.name for target in there)
+            )
+        return there[0] if there else Target(provider, provider)
+
     @property
     def data(self) -> str:
         """The folder of local data."""

@@ -335,3 +335,26 @@ def test_a_secret_in_an_address_is_refused_with_its_key_and_not_shown(tmp_path: 
         ": targets.prod.resources.sessions: address 'redis://...@host/0' holds a user name or password: "
         "credentials come from the environment"
     )
+
+
+class TestTheTargetOnAProvider:
+    """`target_on`: what an entry point uses where nobody says which target."""
+
+    def test_it_is_the_only_target_there(self, tmp_path: Path) -> None:
+        configuration = config.parse({"targets": {"prod": {"provider": "aws"}}}, str(tmp_path / "portable.toml"))
+
+        assert configuration.target_on("aws").name == "prod"
+
+    def test_without_any_it_has_the_providers_name(self, tmp_path: Path) -> None:
+        configuration = config.parse({}, str(tmp_path / "portable.toml"))
+
+        assert configuration.target_on("aws") == Target("aws", "aws")
+
+    def test_of_several_the_environment_must_name_one(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        two = {"targets": {"prod": {"provider": "aws"}, "stage": {"provider": "aws"}}}
+        configuration = config.parse(two, str(tmp_path / "portable.toml"))
+
+        with pytest.raises(InvalidArgument, match="PORTABLE_TARGET to one of prod, stage"):
+            configuration.target_on("aws")
+        monkeypatch.setenv("PORTABLE_TARGET", "stage")
+        assert configuration.target_on("aws").name == "stage"
