@@ -40,13 +40,13 @@ class Binding:
         """The app's names by kind and the name in the service; filled when the first event arrives."""
 
     @classmethod
-    def default(cls) -> Binding:
-        """Return the target that `PORTABLE_TARGET` names, else `local` with its data beside portable.toml."""
+    def default(cls, provider: str = "local") -> Binding:
+        """Return the target that `PORTABLE_TARGET` names, else the one on *provider*; data is beside portable.toml."""
         from portable import config
         from portable_contracts.provider import Opening
 
         configuration = config.load()
-        target = configuration.target()
+        target = configuration.target_on(provider)
         return cls(target, configuration, Opening(data=configuration.data, region=target.region))
 
 
@@ -55,11 +55,13 @@ class Resources:
 
     def __init__(self) -> None:
         self.by_kind: dict[tuple[str, str], Resource] = {}
-        self._specs: dict[str, ResourceSpec] = {}
+        self.specs: dict[str, ResourceSpec] = {}
         self._implied: set[str] = set()
         """Dead-letter queues that another queue named, and nobody has declared by themselves."""
         self._variables: dict[str, str] = {}
         self.binding: Binding | None = None
+        self.provider = "local"
+        """Where this process runs, by what its entry point was made for."""
 
     def declare(
         self, kind: str, name: str, place: Place, needs: frozenset[str], options: Mapping[str, Any]
@@ -67,21 +69,21 @@ class Resources:
         """Return the resource, made where it is new. Raises InvalidArgument for a second meaning, with both places."""
         check_name(kind, name, place)
         spec = ResourceSpec(kind, name, options, needs, place)
-        present = self._specs.get(name)
+        present = self.specs.get(name)
         if present is not None and name in self._implied and present.kind == kind:
             self._implied.discard(name)
-            self._specs[name] = spec
+            self.specs[name] = spec
         elif present is not None:
             _check_same(present, spec)
-            self._specs[name] = present.replace(needs=present.needs | needs)
+            self.specs[name] = present.replace(needs=present.needs | needs)
         else:
             self._make(spec)
         dead_letter = options.get("dead_letter")
-        if dead_letter is not None and dead_letter not in self._specs:
+        if dead_letter is not None and dead_letter not in self.specs:
             self._make(ResourceSpec("queue", dead_letter, {}, frozenset(), place))
             self._implied.add(dead_letter)
-        elif dead_letter is not None and self._specs[dead_letter].kind != "queue":
-            other = self._specs[dead_letter]
+        elif dead_letter is not None and self.specs[dead_letter].kind != "queue":
+            other = self.specs[dead_letter]
             raise InvalidArgument(
                 f"{place}: the dead_letter {dead_letter!r} of queue {name} is a {other.kind} ({other.place})"
             )
@@ -94,10 +96,10 @@ class Resources:
         other = self._variables.setdefault(variable, spec.name)
         if other != spec.name:
             raise InvalidArgument(
-                f"{spec.place}: {spec.kind} {spec.name} and {self._specs[other].kind} {other} "
-                f"({self._specs[other].place}) share the environment variable PORTABLE_{variable}: rename one"
+                f"{spec.place}: {spec.kind} {spec.name} and {self.specs[other].kind} {other} "
+                f"({self.specs[other].place}) share the environment variable PORTABLE_{variable}: rename one"
             )
-        self._specs[spec.name] = spec
+        self.specs[spec.name] = spec
         kind, name = spec.kind, spec.name
         self.by_kind[kind, name] = registry.load(_TYPES[kind])(name, lambda: self._connect(kind, name))
 
@@ -144,13 +146,13 @@ class Resources:
     def bound(self) -> Binding:
         """Return where the resources are; where nobody has said so, from now on what is so by default."""
         if self.binding is None:
-            self.binding = Binding.default()
+            self.binding = Binding.default(self.provider)
         return self.binding
 
     def _connect(self, kind: str, name: str) -> Connection:
         from portable.connecting import address_of, connect
 
-        binding, spec = self.bound(), self._specs[name]
+        binding, spec = self.bound(), self.specs[name]
         options = dict(spec.options)
         if options.get("dead_letter"):
             options["dead_letter"] = address_of("queue", options["dead_letter"], binding.target)
@@ -170,9 +172,6 @@ class Resources:
             connected, resource._connected = resource._connected, None
             if connected is not None:
                 connected.driver.close()
-
-    def specs(self) -> list[ResourceSpec]:
-        return list(self._specs.values())
 
 
 def queue_options(name: str, max_attempts: int | None, dead_letter: object, place: Place) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from portable import _reporting
-from portable._nearest import nearest
+from portable_contracts.deploy import TriggerSpec
 from portable_contracts.errors import InvalidArgument, PortableError
 from portable_contracts.events import BlobEvent, Change, CloudEvent, Message, Tick
+from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     from portable._calling import Handler
@@ -49,7 +50,7 @@ class BlobTrigger:
         self.handler = handler
         self.prefix = prefix
         self.suffix = suffix
-        self.events = frozenset(events)
+        self.events = tuple(events)
 
     def wants(self, event: BlobEvent) -> bool:
         return event.kind in self.events and event.key.startswith(self.prefix) and event.key.endswith(self.suffix)
@@ -66,6 +67,49 @@ class Triggers:
         self.changes: dict[str, list[Handler]] = {}
         self.schedules: dict[str, Handler] = {}
         self.events: dict[str, list[Handler]] = {}
+        self.specs: list[TriggerSpec] = []
+
+    def add_message(self, queue: str, handler: Handler, batch: bool, function: str) -> None:
+        """Let *handler* have the messages of *queue*. Raises InvalidArgument, with both places, for a second one."""
+        present = self.messages.setdefault(queue, handler)
+        if present is not handler:
+            raise InvalidArgument(
+                f"{handler.place}: queue {queue} has the handler {present.name} at {present.place}: a message has one"
+            )
+        if batch:
+            self.batches.add(queue)
+        self._note("message", queue, handler.name, function, handler, {"batch": batch})
+
+    def add_blob(self, bucket: str, trigger: BlobTrigger, function: str) -> None:
+        """Let a handler have the bucket's events that it wants."""
+        self.blobs.setdefault(bucket, []).append(trigger)
+        handler = trigger.handler
+        options = {"prefix": trigger.prefix, "suffix": trigger.suffix, "events": trigger.events}
+        self._note("blob", bucket, handler.name, function, handler, options)
+
+    def add_change(self, table: str, handler: Handler, function: str) -> None:
+        """Let *handler* have the table's changes."""
+        self.changes.setdefault(table, []).append(handler)
+        self._note("change", table, handler.name, function, handler)
+
+    def add_schedule(self, cron: str, name: str, handler: Handler, function: str) -> None:
+        """Call *handler* when *cron* is due. Raises InvalidArgument, with both places, for a *name* that is taken."""
+        present = self.schedules.setdefault(name, handler)
+        if present is not handler:
+            raise InvalidArgument(
+                f"{handler.place}: there is a schedule {name!r} at {present.place}: give one of them another name=..."
+            )
+        self._note("schedule", cron, name, function, handler)
+
+    def add_event(self, type: str, handler: Handler, function: str) -> None:
+        """Let *handler* have the CloudEvents of this *type*."""
+        self.events.setdefault(type, []).append(handler)
+        self._note("event", type, handler.name, function, handler)
+
+    def _note(
+        self, kind: str, source: str, name: str, function: str, handler: Handler, options: Mapping[str, Any] = EMPTY
+    ) -> None:
+        self.specs.append(TriggerSpec(kind, source, name, function, options, handler.place))
 
     def handlers(self, event: Any) -> Sequence[Handler]:
         """Return the handlers that *event* is for; none for a blob event that no filter lets through.
@@ -136,6 +180,8 @@ def failure(first: BaseException, what: str) -> DeliveryFailed:
 def _known(handlers: dict[str, Any], name: str, what: str, decorator: str) -> Any:
     found = handlers.get(name)
     if found is None:
+        from portable._nearest import nearest
+
         raise InvalidArgument(
             f"no handler takes {what} {name!r}{nearest(name, handlers)}: {_listed(handlers)}; add one with {decorator}"
         )

@@ -14,12 +14,12 @@ import sys
 
 from portable._calling import Handler, Middleware
 from portable._driving import invocation
-from portable._nearest import nearest
+from portable._functions import Functions
 from portable._resources import Binding, Resources, check_name, queue_options
 from portable._routing import EVERY, METHODS, Route, Router, placeholders
 from portable._triggers import BlobTrigger, Triggers
 from portable.http import Answering, HttpLimits, checked, finished, too_large, unhandled
-from portable_contracts.deploy import AppSpec, FunctionSpec, Place, RouteSpec, TriggerSpec
+from portable_contracts.deploy import AppSpec, Place, RouteSpec
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import Message
 from portable_contracts.http import Request
@@ -28,13 +28,14 @@ from portable_contracts.provider import EMPTY
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, TypedDict, TypeVar
+    from typing import Any, TypeVar
 
     from typing_extensions import Unpack
 
     from portable._asgi import AsgiMount
     from portable._calling import Step
     from portable._driving import Resource
+    from portable._functions import Size
     from portable.blob import Bucket
     from portable.config import Configuration, Target
     from portable.kv import Table
@@ -42,18 +43,6 @@ if TYPE_CHECKING:
     from portable_contracts.provider import Opening
 
     F = TypeVar("F", bound=Callable[..., Any])
-
-    class Size(TypedDict, total=False):
-        """How a handler is deployed: `function` names those that share one; MiB; seconds."""
-
-        function: str
-        memory: int | None
-        timeout: int | None
-
-
-MAIN = "main"
-"""The function of all handlers that name no other."""
-_UNITS = {"memory": "MiB", "timeout": "seconds"}
 
 
 class App:
@@ -68,9 +57,7 @@ class App:
         self.name = name
         self._resources = Resources()
         self._routes: list[RouteSpec] = []
-        self._trigger_specs: list[TriggerSpec] = []
-        self._functions: dict[str, FunctionSpec] = {}
-        self._sizes: dict[tuple[str, str], Place] = {}
+        self._functions = Functions()
         self._router = Router()
         self._triggers = Triggers()
         self._middlewares: list[tuple[Callable[..., Any], Place]] = []
@@ -169,7 +156,7 @@ class App:
             names = placeholders(path)
         except InvalidArgument as error:
             raise InvalidArgument(f"{place}: {error}") from None
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place, names)
@@ -219,7 +206,7 @@ class App:
     ) -> None:
         if not callable(application):
             raise InvalidArgument(f"{place}: an application to mount is callable, which {application!r} is not")
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
         handler = Handler(mount, place)
         try:
             present = self._router.mount(Route(EVERY, path, handler, place, function))
@@ -231,31 +218,17 @@ class App:
 
     # Triggers
 
-    def on_message(
-        self,
-        queue: Queue,
-        *,
-        batch: bool = False,
-        **size: Unpack[Size],
-    ) -> Callable[[F], F]:
+    def on_message(self, queue: Queue, *, batch: bool = False, **size: Unpack[Size]) -> Callable[[F], F]:
         """Handle the queue's messages, one a call; with *batch* the list of those that came together.
 
         An exception fails that message alone, or with *batch* all that the handler has not acknowledged.
         """
         place = _place()
         name = self._own("queue", queue, place)
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
-            present = self._triggers.messages.get(name)
-            if present is not None:
-                raise InvalidArgument(
-                    f"{place}: queue {name} has the handler {present.name} at {present.place}: a message has one"
-                )
-            self._triggers.messages[name] = made = Handler(handler, place)
-            if batch:
-                self._triggers.batches.add(name)
-            self._trigger("message", name, made.name, function, {"batch": batch}, place)
+            self._triggers.add_message(name, Handler(handler, place), batch, function)
             return handler
 
         return declare
@@ -270,21 +243,21 @@ class App:
         **size: Unpack[Size],
     ) -> Callable[[F], F]:
         """Handle what is written to and deleted from the bucket, at keys with this *prefix* and *suffix*."""
+        from portable._blob_grammar import begins_no_key
+
         place = _place()
         name = self._own("bucket", bucket, place)
         words = (events,) if isinstance(events, str) else tuple(events)
         if not words or not {"created", "deleted"}.issuperset(words):
             raise InvalidArgument(f"{place}: events={events!r} of bucket {name}: use 'created', 'deleted' or both")
-        for what, text in (("prefix", prefix), ("suffix", suffix)):
-            if text.startswith("/") or "\\" in text or "//" in text or not text.isprintable():
-                raise InvalidArgument(f"{place}: {what}={text!r} of bucket {name}: no key has that")
-        function = self._deploy(size, place)
+        if not all(isinstance(text, str) for text in (prefix, suffix)) or begins_no_key(prefix):
+            raise InvalidArgument(f"{place}: prefix={prefix!r} of bucket {name}: no key begins so")
+        if begins_no_key("a" + suffix) or suffix.endswith("/"):
+            raise InvalidArgument(f"{place}: suffix={suffix!r} of bucket {name}: no key ends so")
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
-            made = Handler(handler, place)
-            self._triggers.blobs.setdefault(name, []).append(BlobTrigger(made, prefix, suffix, words))
-            options = {"prefix": prefix, "suffix": suffix, "events": words}
-            self._trigger("blob", name, made.name, function, options, place)
+            self._triggers.add_blob(name, BlobTrigger(Handler(handler, place), prefix, suffix, words), function)
             return handler
 
         return declare
@@ -293,23 +266,15 @@ class App:
         """Handle what changes in the table; the changes of one item come in order."""
         place = _place()
         name = self._own("table", table, place)
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
-            made = Handler(handler, place)
-            self._triggers.changes.setdefault(name, []).append(made)
-            self._trigger("change", name, made.name, function, EMPTY, place)
+            self._triggers.add_change(name, Handler(handler, place), function)
             return handler
 
         return declare
 
-    def schedule(
-        self,
-        cron: str,
-        *,
-        name: str | None = None,
-        **size: Unpack[Size],
-    ) -> Callable[[F], F]:
+    def schedule(self, cron: str, *, name: str | None = None, **size: Unpack[Size]) -> Callable[[F], F]:
         """Call the handler when the five-field *cron* expression is due, in UTC; *name* is by default the handler's."""
         from portable._cron import check_cron
 
@@ -318,19 +283,13 @@ class App:
             check_cron(cron)
         except InvalidArgument as error:
             raise InvalidArgument(f"{place}: {error}") from None
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
             made = Handler(handler, place)
             called = made.name if name is None else name
             check_name("schedule", called, place)
-            present = self._triggers.schedules.get(called)
-            if present is not None:
-                raise InvalidArgument(
-                    f"{place}: there is a schedule {called!r} at {present.place}: give one of them another name=..."
-                )
-            self._triggers.schedules[called] = made
-            self._trigger("schedule", cron, called, function, EMPTY, place)
+            self._triggers.add_schedule(cron, called, made, function)
             return handler
 
         return declare
@@ -340,12 +299,10 @@ class App:
         place = _place()
         if not isinstance(type, str) or not type:
             raise InvalidArgument(f"{place}: the type of an event is text, such as 'com.acme.signed', not {type!r}")
-        function = self._deploy(size, place)
+        function = self._functions.add(size, place)
 
         def declare(handler: F) -> F:
-            made = Handler(handler, place)
-            self._triggers.events.setdefault(type, []).append(made)
-            self._trigger("event", type, made.name, function, EMPTY, place)
+            self._triggers.add_event(type, Handler(handler, place), function)
             return handler
 
         return declare
@@ -367,45 +324,14 @@ class App:
             raise InvalidArgument(f"{place}: {resource!r} is no {kind} of this app: pass what app.{kind}(...) returned")
         return str(name)
 
-    def _trigger(
-        self, kind: str, source: str, name: str, function: str, options: Mapping[str, Any], place: Place
-    ) -> None:
-        self._trigger_specs.append(TriggerSpec(kind, source, name, function, options, place))
-
-    def _deploy(self, size: Size, place: Place) -> str:
-        """Return the function that a handler is deployed in, and note what size it is to have."""
-        wanted: dict[str, Any] = dict(size)
-        name = wanted.pop("function", MAIN)
-        check_name("function", name, place)
-        self._functions.setdefault(name, FunctionSpec(name))
-        for what, value in wanted.items():
-            if what not in _UNITS:
-                near = nearest(what, ("function", *_UNITS))
-                raise InvalidArgument(
-                    f"{place}: unknown option {what!r}{near}: a handler has function, memory and timeout"
-                )
-            if value is None:
-                continue
-            if type(value) is not int or value < 1:
-                raise InvalidArgument(
-                    f"{place}: {what}={value!r} of function {name}: use a whole number of {_UNITS[what]}"
-                )
-            present = getattr(self._functions[name], what)
-            if present is not None and present != value:
-                other = self._sizes[name, what]
-                raise InvalidArgument(f"{place}: function {name} has {what}={value} here and {present} at {other}")
-            self._sizes.setdefault((name, what), place)
-            self._functions[name] = self._functions[name].replace(**{what: value})
-        return str(name)
-
     def spec(self) -> AppSpec:
         """Return all declarations, as data."""
         return AppSpec(
             self.name,
             tuple(self._routes),
-            tuple(self._trigger_specs),
-            tuple(self._resources.specs()),
-            tuple(self._functions.values()),
+            tuple(self._triggers.specs),
+            tuple(self._resources.specs.values()),
+            tuple(self._functions.specs.values()),
         )
 
     # Running

@@ -49,16 +49,14 @@ class HttpLimits(Value):
         owner = self.owners[limit]
         return f"{owner} for HTTP" if owner == PROFILE else f"HTTP on {owner}"
 
-    def refusal(self, what: str, body: bytes) -> LimitExceeded | None:
-        """Return the error for a *body* of a "request" or "response" that one of the targets would not carry."""
-        limit = f"max_{what}_bytes"
-        allowed = int(getattr(self.capabilities, limit))
-        if len(body) <= allowed:
-            return None
+    def too_long(self, response: Response) -> LimitExceeded:
+        """Return the error for a *response* that one of the targets would not carry."""
+        limit = "max_response_bytes"
+        actual, allowed = len(response.body), int(self.capabilities.max_response_bytes)
         return LimitExceeded(
-            f"the {what} is {len(body):,} bytes; {self.where(limit)} allows {allowed:,}",
+            f"the response is {actual:,} bytes; {self.where(limit)} allows {allowed:,}",
             limit=limit,
-            actual=len(body),
+            actual=actual,
             allowed=allowed,
             owner=self.owners[limit],
         )
@@ -139,12 +137,12 @@ def problem(request: Request, status: int, error: str, headers: Mapping[str, str
 
 def too_large(request: Request, limits: HttpLimits) -> Response | None:
     """Return the answer for a request that is too large for one of the targets, else None."""
-    refusal = limits.refusal("request", request.body)
-    if refusal is None:
+    allowed = limits.capabilities.max_request_bytes
+    if len(request.body) <= allowed:
         return None
     # The size is left out: a server may have stopped reading.
-    where = limits.where(refusal.limit)
-    return problem(request, 413, f"the request is too large: {where} allows {refusal.allowed:,} bytes")
+    where = limits.where("max_request_bytes")
+    return problem(request, 413, f"the request is too large: {where} allows {allowed:,} bytes")
 
 
 def unhandled(request: Request, error: Exception) -> Response:
@@ -157,10 +155,8 @@ def unhandled(request: Request, error: Exception) -> Response:
 
 def finished(request: Request, response: Response, limits: HttpLimits | None) -> Response:
     """Return *response* as it may be sent: within the limits, and without a body where HTTP has none."""
-    if limits is not None:
-        refusal = limits.refusal("response", response.body)
-        if refusal is not None:
-            response = unhandled(request, refusal)
+    if limits is not None and len(response.body) > limits.capabilities.max_response_bytes:
+        response = unhandled(request, limits.too_long(response))
     status = response.status
     if request.method == "HEAD":
         headers = Headers(response.headers)

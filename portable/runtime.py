@@ -57,6 +57,7 @@ class _Runner(Runner):
         self._provider = provider
         self._partial_batch = partial_batch
         self._codecs = Codecs(provider)
+        app._resources.provider = provider.name
 
     @property
     def spec(self) -> AppSpec:
