@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import time
+from contextlib import closing
 from itertools import count
 
 from portable_contracts.harness import Harness
-from portable_contracts.provider import Opening
+from portable_contracts.provider import Address, Opening
+from portable_local._calls import from_json, response_of, scope_of, send, to_json
+from portable_local.blob import FileBucket
+from portable_local.http import Asgi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +66,15 @@ class LocalHarness(Harness):
 
     def pass_time(self, seconds: float) -> None:
         self._passed += seconds
+
+    def leftovers(self, address: str) -> Sequence[str]:
+        """Name the files of a bucket that its index does not know."""
+        folder = FileBucket.from_address(Address.parse(address), self.opening({})).native()
+        if not folder.exists():
+            return ()
+        with closing(sqlite3.connect(folder / "index.db")) as index:
+            known = {version for (version,) in index.execute("SELECT version FROM objects")}
+        return [str(path) for path in (folder / "data").rglob("*") if path.is_file() and path.name not in known]
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         raw, native_context = super().invocation(shape, document)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,6 +17,7 @@ from hypothesis.stateful import (
 
 from portable_conformance import contract
 from portable_conformance._buckets import names
+from portable_conformance._machines import SETTINGS
 from portable_contracts.errors import AlreadyExists, Conflict, NotFound, Unsupported
 
 TYPE_CHECKING = False
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from portable_contracts.blob import BlobCapabilities
 
 pytestmark = contract("bucket")
-
-EXAMPLES = int(os.environ.get("PORTABLE_FUZZ_EXAMPLES", "25"))
 
 # Few keys, so that the rules meet each other; each the neighbour of another in byte order or by prefix.
 KEYS = ["a", "a-", "a/b", "a/b/c", "a/𐐷", "a/\uffee", "a0", "b", "é"]
@@ -238,10 +235,5 @@ class TestAgainstAModel:
         )
         run_state_machine_as_test(
             machine,
-            settings=settings(
-                max_examples=EXAMPLES,
-                stateful_step_count=30,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
+            settings=SETTINGS,
         )
