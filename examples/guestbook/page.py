@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from string import Template
 from urllib.parse import quote, urlencode
@@ -20,8 +21,9 @@ PAGE = Template("""<!doctype html>
   button { background: #204a87; color: white; border: 0; cursor: pointer }
   article { display: grid; grid-template-columns: 1fr auto; gap: 0 1rem; padding: 1rem 0 }
   article { border-bottom: 1px solid #ddd }
-  article p { margin: 0; white-space: pre-wrap } article footer { color: #777; font-size: .85rem }
-  article img { grid-column: 2; grid-row: 1 / 3; max-width: 8rem; max-height: 8rem; border-radius: .3rem }
+  article p { margin: 0; white-space: pre-wrap } article footer { color: #777; font-size: .85rem; grid-column: 1 }
+  article a { grid-column: 2; grid-row: 1 / 3 }
+  article img { max-width: 8rem; max-height: 8rem; border-radius: .3rem }
 </style>
 <h1>$thread <small>$count</small></h1>
 <form method="post" action="/threads/$path/entries" enctype="multipart/form-data">
@@ -57,7 +59,8 @@ def render(thread: str, count: int, entries: Sequence[Mapping[str, object]], cur
 def entry(fields: Mapping[str, object]) -> str:
     """Return one entry, its photo's thumbnail linked to the photo."""
     text = {name: escape(str(value)) for name, value in fields.items()}
+    signed = f"{datetime.fromisoformat(str(fields['signed'])):%d %B %Y, %H:%M} UTC"
     photo = (
         '<a href="{photo}"><img src="{thumbnail}" alt="Photo by {name}"></a>'.format(**text) if "photo" in text else ""
     )
-    return ENTRY.substitute(text=text["text"], name=text["name"], signed=text["signed"], photo=photo)
+    return ENTRY.substitute(text=text["text"], name=text["name"], signed=signed, photo=photo)
