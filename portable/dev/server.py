@@ -44,7 +44,7 @@ def serve(named: str | None, *, host: str, port: int | None, reload: bool, lines
     target = _local_target(configuration)
     listening = _listen(host, port)
     url = _url(host, listening)
-    if not _is_loopback(listening):
+    if not is_loopback(listening.getsockname()[0]):
         warning = f"warning: {host} is open to the network: whoever reaches this machine can use the app"
         sys.stderr.write(console.paint(warning, "yellow") + "\n")
     with listening:
@@ -165,7 +165,6 @@ def _serve_anew(
         reload=True,
         reload_dirs=[configuration.folder],
         reload_includes=["*.py", config.FILE],
-        reload_excludes=[configuration.data],
     )
     ChangeReload(settings, target=uvicorn.Server(settings).run, sockets=[listening]).run()
     return 0
@@ -211,10 +210,11 @@ def _bound(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _is_loopback(listening: socket.socket) -> bool:
+def is_loopback(address: str) -> bool:
+    """Say whether only this machine reaches *address*."""
     from ipaddress import ip_address
 
-    return ip_address(listening.getsockname()[0]).is_loopback
+    return ip_address(address).is_loopback
 
 
 def _url(host: str, listening: socket.socket) -> str:
