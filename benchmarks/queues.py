@@ -21,8 +21,8 @@ from portable.queue import Queue, Send
 from portable_contracts.provider import Opening
 from portable_local import _queue_sql as sql
 
-ROUNDS = 100
-MESSAGES = 200
+ROUNDS = 300
+MESSAGES = 50
 BATCH = 10
 LEASE = timedelta(seconds=30)
 BODY = 1024

@@ -590,6 +590,16 @@ def test_a_retry_without_a_delay_keeps_within_the_longest(connected: Callable[..
     assert service.calls[-1] == ("retry", 3.0)
 
 
+def test_a_retry_without_a_delay_is_no_hot_loop_where_nothing_can_be_sent_with_one(
+    connected: Callable[..., Queue], service: Service
+) -> None:
+    queue = connected(delay=False, max_delay_seconds=0)
+    queue.send(b"x")
+    received(queue).retry()
+
+    assert service.calls[-1] == ("retry", 1.0)
+
+
 def test_a_retry_waits_for_the_delay_it_is_given(queue: Queue, service: Service) -> None:
     queue.send(b"x")
     received(queue).retry(7 * SECOND)

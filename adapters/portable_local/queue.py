@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILE = "queues.db"
 POLL_SECONDS = 0.02
-"""How often a waiting receiver looks for what other processes sent; a send in its own process wakes it."""
+"""How often a waiting receiver looks for what is due or came from other processes; a send in its own wakes it."""
 
 
 class LeaseOver(Exception):
@@ -44,7 +44,7 @@ class _Receipt(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """A message as `sql.COLUMNS` gives it, before it is delivered."""
+    """A message as the statements of receiving give it, before it is delivered."""
 
     seq: int
     id: str
@@ -118,13 +118,13 @@ class SqliteQueue(QueueDriver):
         try:
             while True:
                 now = self._clock()
-                until_due = (self._next_due() - _milliseconds(now)) / 1000
-                if until_due <= 0:
+                due = self.next_due()
+                if due is not None and _milliseconds(due) <= _milliseconds(now):
                     received = self._take(limit, lease)
                 left = min(until - now, really_until - time.monotonic())
                 if received or left <= 0:
                     return received
-                woken.wait(min(left, POLL_SECONDS, max(until_due, 0.001)))
+                woken.wait(min(left, POLL_SECONDS))
                 woken.clear()
         finally:
             _waiting.discard(waiting)
@@ -156,6 +156,14 @@ class SqliteQueue(QueueDriver):
             if not connection.execute(sql.EXTEND, (until, until, *receipt[:3], _milliseconds(now))).rowcount:
                 raise LeaseOver("its lease is over: it ran out, or the message was acknowledged or given back")
             self._expose(connection, receipt.group)
+
+    def next_due(self) -> float | None:
+        """Return when the next message may be received, in seconds since the epoch, or None where there is none.
+
+        It is for whoever moves the clock; messages that a receiver would only make dead letters count, too.
+        """
+        row = self._database.connection().execute(sql.NEXT_DUE, (self._name,)).fetchone()
+        return None if row is None else float(row[0] / 1000)
 
     def _send(self, connection: sqlite3.Connection, message: Outgoing, now: float) -> str:
         id = os.urandom(16).hex()
@@ -203,8 +211,8 @@ class SqliteQueue(QueueDriver):
         """Return up to *limit* messages that may be delivered after *first*, which is the first of its group."""
         found = connection.execute(sql.BEHIND, (self._name, first.group, first.seq, limit)).fetchall()
         moment = _milliseconds(now)
-        rows = (_Row(*row) for row in found)
-        return list(takewhile(lambda row: row.ready <= moment and not self._exhausted(row.attempt), rows))
+        # None of them had more attempts than the first.
+        return list(takewhile(lambda row: row.ready <= moment, (_Row(*row) for row in found)))
 
     def _exhausted(self, attempt: int) -> bool:
         return self._max_attempts is not None and attempt >= self._max_attempts
@@ -220,11 +228,6 @@ class SqliteQueue(QueueDriver):
         if group is not None:
             connection.execute(sql.FIRST_OF_GROUP, (self._name, group) * 2)
 
-    def _next_due(self) -> float:
-        """Return when the next message may be received, in milliseconds since the epoch."""
-        row = self._database.connection().execute(sql.NEXT_DUE, (self._name,)).fetchone()
-        return float("inf") if row is None else float(row[0])
-
 
 _waiting: set[tuple[tuple[str, str], threading.Event]] = set()
 """The receivers of this process that wait, each with the queue that it waits for."""
@@ -239,7 +242,7 @@ def _wake(place: tuple[str, str]) -> None:
 
 
 def _milliseconds(moment: float) -> int:
-    # Whole ones, so that a lease of 30 s ends after 10 s and 20 s, whatever the sums of floats say.
+    # Whole ones: a delay of 0.3 s is over after three times 0.1 s, though the sums of floats say otherwise.
     return round(moment * 1000)
 
 

@@ -206,6 +206,16 @@ def test_a_delayed_message_comes_in_time(queue: Queue, clock: Any) -> None:
     assert bodies(queue) == ["a"]
 
 
+def test_a_delay_is_over_when_its_parts_are(queue: Queue, clock: Any) -> None:
+    clock.now = 1_700_000_000.0
+    queue.send("a", delay=0.3 * SECOND)
+    clock.pass_time(0.1)
+    clock.pass_time(0.1)
+    clock.pass_time(0.1)
+
+    assert bodies(queue) == ["a"]
+
+
 def test_messages_come_in_the_order_in_which_they_may(queue: Queue, clock: Any) -> None:
     queue.send("delayed", delay=2 * SECOND)
     queue.send("leased")
@@ -331,3 +341,14 @@ def test_a_file_that_holds_something_else_is_named(queue: Queue, tmp_path: Path)
 
     with pytest.raises(PortableError, match=rf"receive in queue thumbs: .*{re.escape(str(tmp_path))}/queues.db"):
         queue.receive()
+
+
+def test_an_empty_queue_has_no_next_moment(queue: Queue) -> None:
+    assert queue._connection.driver.next_due() is None
+
+
+def test_the_next_moment_is_that_of_the_first_message_to_come(queue: Queue) -> None:
+    queue.send("a", delay=60 * SECOND)
+    queue.send("b", delay=30 * SECOND)
+
+    assert queue._connection.driver.next_due() == pytest.approx(START + 30, abs=0.001)
