@@ -27,52 +27,43 @@ class BlobReader(BlobStream):
         self._operation = operation
         self._driver: BlobDriver = bucket._connection.driver
         self._key = key
-        self._stream = call(
+        self._stream: BlobStream = call(
             bucket, operation, repr(key), True, self._driver.open, key, start=start, stop=stop, if_version=None
         )
         self.info = self._stream.info
         self._position = start
         self._end = self.info.size if stop is None else min(stop, self.info.size)
-        self._rest = b""
+        self._rest = memoryview(b"")
         self._closed = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> bytes:
-        if self._rest:
-            chunk, self._rest = self._rest, b""
-            return chunk
-        if self._closed:
-            raise InvalidArgument(f"the stream of {self._key!r} in {self._bucket} is closed: open the object again")
-        if self._position >= self._end:
-            self._stream.close()
+        chunk = bytes(self._rest) or self._take()
+        self._rest = memoryview(b"")
+        if not chunk:
             raise StopIteration
-        try:
-            chunk = self._chunk()
-        except Exception as error:
-            chunk = self._go_on_after(error)
-        self._position += len(chunk)
         return chunk
 
     def read(self, size: int = -1, /) -> bytes:
         """Return the next *size* bytes, fewer only at the end, none after it; without *size* all that are left."""
-        got: list[bytes] = []
+        got: list[memoryview] = []
         missing = self._end if size is None or size < 0 else size
         while missing:
-            chunk = next(self, b"")
-            if not chunk:
+            # A view, for the rest of a chunk is not copied again and again by small reads.
+            self._rest = self._rest or memoryview(self._take())
+            if not self._rest:
                 break
-            if len(chunk) > missing:
-                chunk, self._rest = chunk[:missing], chunk[missing:]
-            got.append(chunk)
-            missing -= len(chunk)
+            got.append(self._rest[:missing])
+            self._rest = self._rest[missing:]
+            missing -= len(got[-1])
         return b"".join(got)
 
     def close(self) -> None:
         """Free the connection; more than once does nothing."""
         self._closed = True
-        self._rest = b""
+        self._rest = memoryview(b"")
         self._stream.close()
 
     def __enter__(self) -> Self:
@@ -80,6 +71,20 @@ class BlobReader(BlobStream):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _take(self) -> bytes:
+        """Return the next chunk from the service; empty at the end."""
+        if self._closed:
+            raise InvalidArgument(f"the stream of {self._key!r} in {self._bucket} is closed: open the object again")
+        if self._position >= self._end:
+            self._stream.close()
+            return b""
+        try:
+            chunk = self._chunk()
+        except Exception as error:
+            chunk = self._go_on_after(error)
+        self._position += len(chunk)
+        return chunk
 
     def _chunk(self) -> bytes:
         for chunk in self._stream:

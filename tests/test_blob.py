@@ -381,7 +381,9 @@ class TestBodies:
             bucket.write("k", "a\ud800")
 
     @pytest.mark.parametrize(
-        "body", [io.StringIO("text"), io.StringIO(""), iter(["text"]), [1, 2], [b"a", None]], ids=repr
+        "body",
+        [io.StringIO("text"), io.StringIO(""), iter(["text"]), [1, 2], [b"a", None]],
+        ids=["a text file", "an empty text file", "pieces of text", "ints", "bytes, then None"],
     )
     def test_pieces_that_are_no_bytes_are_refused(self, bucket: Bucket, driver: ScriptedBucket, body: Any) -> None:
         with pytest.raises(InvalidArgument, match=r"a piece of type .*, not bytes") as caught:
@@ -590,6 +592,22 @@ class TestStreams:
     def test_chunks_are_never_empty(self, bucket: Bucket) -> None:
         with bucket.open("k") as stream:
             assert list(stream) == [b"0123", b"4567", b"89ab", b"cdef"]
+
+    def test_small_reads_do_not_copy_the_rest_of_a_chunk(self, driver: ScriptedBucket) -> None:
+        class OneChunk(ScriptedBucket):
+            def chunks(self, body: bytes, start: int, stop: int) -> Iterator[bytes]:
+                yield body
+
+        bucket = connected(OneChunk())
+        bucket.write("k", bytes(4 * MIB))
+        tracemalloc.start()
+        with bucket.open("k") as stream:
+            lengths = {len(stream.read(10)) for _ in range(1000)}
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+        assert lengths == {10}
+        assert peak < MIB
 
     def test_a_stream_can_be_copied_to_a_file(self, bucket: Bucket, tmp_path: Any) -> None:
         import shutil

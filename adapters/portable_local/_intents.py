@@ -65,11 +65,10 @@ class Intents:
                 continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                pass  # Its writer lives.
-            else:
                 self._clear(_read(file))
-                _unlink(path)
+                os.unlink(path)
+            except OSError:
+                pass  # Its writer lives, or what it left cannot be removed: the next writer tries again.
             finally:
                 os.close(file)
 
@@ -109,7 +108,10 @@ class Note:
     def __del__(self) -> None:
         if self._process == os.getpid():
             if not self._intents:
-                _unlink(self._path)
+                try:
+                    os.unlink(self._path)
+                except OSError:  # The folder is gone.
+                    pass
             os.close(self._file)
 
 
@@ -122,10 +124,3 @@ def _read(file: int) -> Iterable[Intent]:
     except ValueError:  # Before its first note.
         return ()
     return [(version, key) for version, _, key in (line.partition(" ") for line in text.decode().split("\n"))]
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

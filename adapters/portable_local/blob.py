@@ -151,7 +151,10 @@ class FileBucket(BlobDriver):
         if if_version is not None and info.version != if_version:
             raise Refused(Conflict, f"the object is not at version {if_version!r}")
         if content.size() != info.size:
-            raise Damaged(f"the file of version {info.version} has {content.size():,} bytes, not {info.size:,}")
+            raise Damaged(
+                f"the file of its version {info.version} has {content.size():,} bytes, not {info.size:,}: restore it "
+                f"in {self._folder}, or write the object anew"
+            )
         return BlobStream(info, content.chunks(start, info.size if stop is None else min(stop, info.size)))
 
     def write(self, key: str, body: bytes | Source, options: WriteOptions) -> BlobInfo:
@@ -212,7 +215,8 @@ class FileBucket(BlobDriver):
                         if not rows:
                             raise Refused(Conflict, f"the object is not at version {if_version!r}")
                     gone.extend((version, key) for (version,) in rows)
-                note.write(gone)
+                if gone:
+                    note.write(gone)
             for version, _ in gone:
                 self._discard(version)
 

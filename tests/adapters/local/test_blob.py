@@ -261,6 +261,26 @@ Bucket.at(sys.argv[1]).write("k", body())
 
         assert bucket.read("k") == b"begun, done"
 
+    def test_a_file_that_cannot_be_removed_stops_no_writer(self, killed: Bucket) -> None:
+        (file,) = map(Path, leftovers(killed))
+        file.unlink()
+        file.mkdir()
+        killed.write("k", b"1")
+
+        assert killed.read("k") == b"1"
+
+    def test_a_process_that_deleted_nothing_leaves_nothing_to_clear(self, bucket: Bucket) -> None:
+        program = """
+import os, signal, sys
+from portable.blob import Bucket
+Bucket.at(sys.argv[1]).delete("missing")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        subprocess.run([sys.executable, "-c", program, f"file://{folder_of(bucket)}"], check=False)
+        bucket.write("k", b"1")
+
+        assert bucket.read("k") == b"1"
+
     def test_notes_that_are_none_do_no_harm(self, bucket: Bucket, open_bucket: Callable[..., Bucket]) -> None:
         bucket.write("k", b"1")
         info = bucket.info("k")
