@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     class BinaryFile(Protocol):
         def read(self, size: int, /) -> bytes: ...
 
-    Body: TypeAlias = bytes | bytearray | memoryview | str | BinaryFile | Iterable[bytes]
+    Bytes: TypeAlias = bytes | bytearray | memoryview
+    Body: TypeAlias = Bytes | str | BinaryFile | Iterable[Bytes]
 
 _READ_SIZE = 1 << 20
 

@@ -19,12 +19,12 @@ from portable.blob import Bucket
 from portable_contracts.errors import NotFound
 from portable_local.harness import LocalHarness
 
-NEW = {"metadata": {"body": "new"}}
+NEW = {"body": "new"}
 OPERATIONS = {
-    "write over": lambda bucket: bucket.write("k", b"new" * 1000, **NEW),
-    "write over with a stream": lambda bucket: bucket.write("k", iter([b"new"] * 1000), **NEW),
-    "write": lambda bucket: bucket.write("absent", b"new" * 1000, **NEW),
-    "create": lambda bucket: bucket.create("absent", b"new" * 1000, **NEW),
+    "write over": lambda bucket: bucket.write("k", b"new" * 1000, metadata=NEW),
+    "write over with a stream": lambda bucket: bucket.write("k", iter([b"new"] * 1000), metadata=NEW),
+    "write": lambda bucket: bucket.write("absent", b"new" * 1000, metadata=NEW),
+    "create": lambda bucket: bucket.create("absent", b"new" * 1000, metadata=NEW),
     "copy over": lambda bucket: bucket.copy("source", "k"),
     "delete": lambda bucket: bucket.delete("k"),
     "delete many": lambda bucket: bucket.delete_many(["k", "kept", "missing"]),
@@ -50,7 +50,7 @@ def prepare(address: str) -> None:
     bucket = Bucket.at(address)
     bucket.write("k", b"old" * 1000, metadata={"body": "old"})
     bucket.write("kept", b"old" * 1000, metadata={"body": "old"})
-    bucket.write("source", b"new" * 1000, **NEW)
+    bucket.write("source", b"new" * 1000, metadata=NEW)
     bucket.delete("absent")
     bucket._connection.driver.close()
 
