@@ -48,7 +48,7 @@ class Handler:
         flags = code.co_flags if code is not None else 0
         if flags & (_GENERATOR | _ASYNC_GENERATOR):
             raise InvalidArgument(f"{place}: handler {self.name} is a generator: return the whole answer")
-        self.is_async = bool(flags & _COROUTINE)
+        self.is_async = is_async(function)
         self.takes_event = code is None or self._takes_event(code, bound, names)
 
     def _takes_event(self, code: Any, bound: int, names: Sequence[str]) -> bool:
@@ -89,11 +89,7 @@ class Handler:
         if spare:
             raise InvalidArgument(
                 f"{self.place}: handler {self.name} asks for {', '.join(spare)}, which nothing fills: "
-                + (
-                    f"the path has {', '.join(f'{{{name}}}' for name in names)}"
-                    if names
-                    else f"it gets the {what} alone"
-                )
+                + (f"the path has {', '.join(names)}" if names else f"it gets the {what} alone")
             )
         return True
 
@@ -148,7 +144,10 @@ class Middleware:
 
 def is_async(function: Callable[..., Any]) -> bool:
     """Say whether calling *function* gives a coroutine."""
-    code, _ = _code(function)
+    inner: Any = function
+    while hasattr(inner, "func") and hasattr(inner, "keywords"):  # a functools.partial
+        inner = inner.func
+    code, _ = _code(inner)
     return code is not None and bool(code.co_flags & _COROUTINE)
 
 

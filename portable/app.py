@@ -21,7 +21,7 @@ from portable._triggers import BlobTrigger, Triggers
 from portable.http import Answering, HttpLimits, checked, finished, too_large, unhandled
 from portable_contracts.deploy import AppSpec, Place, RouteSpec
 from portable_contracts.errors import InvalidArgument
-from portable_contracts.events import Message
+from portable_contracts.events import NO_CONTEXT, Message
 from portable_contracts.http import Request
 from portable_contracts.provider import EMPTY
 
@@ -357,7 +357,7 @@ class App:
         For a Request it never raises: what a handler raises is logged and answered with 500. For other events it raises
         what the handler raised, and InvalidArgument where there is none.
         """
-        token = invocation.set(event.context)
+        token = invocation.set(getattr(event, "context", NO_CONTEXT))
         try:
             if isinstance(event, Request):
                 refused = self._limits and too_large(event, self._limits)
@@ -378,7 +378,7 @@ class App:
 
     async def handle_async(self, event: Any) -> Any:
         """Do what `handle` does on the running event loop: async handlers run on it, plain ones in a thread."""
-        token = invocation.set(event.context)
+        token = invocation.set(getattr(event, "context", NO_CONTEXT))
         try:
             if isinstance(event, Request):
                 refused = self._limits and too_large(event, self._limits)

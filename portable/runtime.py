@@ -67,8 +67,8 @@ class _Runner(Runner):
     def limits(self) -> HttpCapabilities:
         if self._app._limits is not None:
             return self._app._limits.capabilities
-        declared: Any = registry.capabilities(self._provider, "http")
-        return declared or HttpCapabilities()
+        declared: Any = registry.load(self._provider.capabilities) if self._provider.capabilities else {}
+        return declared.get("http") or HttpCapabilities()
 
     def address(self, kind: str, name: str) -> Address:
         from portable.connecting import address_of
