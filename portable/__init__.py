@@ -7,10 +7,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from portable._driving import Call as Call
+    from portable._driving import observe as observe
     from portable.app import App as App
     from portable.blob import Bucket as Bucket
     from portable.kv import Table as Table
     from portable.queue import Queue as Queue
+    from portable.queue import Send as Send
     from portable.runtime import entrypoint as entrypoint
     from portable_contracts.blob import BlobInfo as BlobInfo
     from portable_contracts.blob import BlobStream as BlobStream
@@ -48,7 +51,8 @@ _CONTENTS = {
     "portable.runtime": ("entrypoint",),
     "portable.blob": ("Bucket",),
     "portable.kv": ("Table",),
-    "portable.queue": ("Queue",),
+    "portable.queue": ("Queue", "Send"),
+    "portable._driving": ("Call", "observe"),
     "portable_contracts.http": ("Request", "Response", "Headers", "MultiMap", "BadRequest"),
     "portable_contracts.forms": ("Upload",),
     "portable_contracts.events": ("Message", "BlobEvent", "Change", "Tick", "CloudEvent", "Context"),
@@ -67,7 +71,8 @@ __all__ = [
     "App", "Request", "Response", "Headers", "MultiMap", "Upload", "BadRequest", "entrypoint",
     "Bucket", "BlobInfo", "BlobStream", "Prefix",
     "Table", "Item", "Put", "Create", "Delete",
-    "Queue", "Page",
+    "Queue", "Send", "Page",
+    "Call", "observe",
     "Message", "BlobEvent", "Change", "Tick", "CloudEvent", "Context",
     "PortableError", "InvalidArgument", "LimitExceeded", "NotFound", "AlreadyExists", "Conflict",
     "PermissionDenied", "Unsupported", "Unavailable", "Timeout",

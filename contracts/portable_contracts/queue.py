@@ -109,6 +109,13 @@ class QueueDriver(Driver):
     def retry(self, receipt: Any, *, delay: float) -> None:
         """End the lease; the message may be received again after *delay* seconds. A stale receipt does nothing."""
 
+    def next_due(self) -> float | None:
+        """Return when the next message may be received, in seconds since the epoch; None where nobody can say.
+
+        A poller waits until then; without it, it asks again and again.
+        """
+        return None
+
     def extend(self, receipt: Any, *, lease: float) -> None:
         """Make the lease end *lease* seconds from now. A stale receipt classifies as NotFound."""
         raise NotImplementedError

@@ -148,8 +148,8 @@ class QueueSource(Source):
         return len(messages)
 
     def next_due(self) -> float | None:
-        next_due = getattr(self.queue._connection.driver, "next_due", None)
-        return None if next_due is None else next_due()
+        due: float | None = self.queue._connection.driver.next_due()
+        return due
 
     def give_back(self, message: Message) -> None:
         """End the lease of *message*; it comes again after the engine's wait."""
