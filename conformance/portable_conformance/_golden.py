@@ -172,5 +172,5 @@ def recognisers(raw: Any) -> list[tuple[str, str]]:
 
 
 def codec_of(provider: Provider, shape: str) -> Any:
-    """Return the provider's codec of *shape*."""
-    return next(codec for codec in codecs(provider) if codec.shape == shape)
+    """Return the provider's codec of *shape*, which may name one of its forms: `aws.http.v2~url`."""
+    return next(codec for codec in codecs(provider) if codec.shape == shape.partition("~")[0])

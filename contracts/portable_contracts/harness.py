@@ -96,7 +96,7 @@ class Harness(ABC):
         return answer
 
     def http_shapes(self) -> Sequence[str]:
-        """Return the shapes of HTTP that `rendered` can make."""
+        """Return the shapes of HTTP that `rendered` can make, and their forms: `aws.http.v2`, `aws.http.v2~url`."""
         return ()
 
     def rendered(self, shape: str, call: HttpCall) -> tuple[Any, Any]:
