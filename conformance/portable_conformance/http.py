@@ -77,7 +77,9 @@ class TestGoldenCases:
     def test_the_answer_is_what_the_platform_expects(
         self, provider: Provider, harness: Harness, golden: Golden
     ) -> None:
-        answer = codec_of(provider, golden.shape).encode(golden.response, golden.request)
+        codec = codec_of(provider, golden.shape)
+        request = codec.decode(*harness.invocation(golden.shape, golden.native))
+        answer = codec.encode(golden.response, request)
 
         assert harness.described(golden.shape, answer) == golden.answer
 

@@ -163,20 +163,29 @@ def make_app(seen: list[Request]) -> App:
     return app
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    session = metafunc.config.pluginmanager.get_plugin("portable_conformance_session")
+    assert session is not None
+    if "front" in metafunc.fixturenames:
+        fronts = session.harness.fronts()
+        metafunc.parametrize("front", fronts, ids=[front or session.provider.name for front in fronts])
+
+
 class Client:
     """Sends requests to an app behind the provider's entry point."""
 
-    def __init__(self, provider: Provider, harness: Harness) -> None:
+    def __init__(self, provider: Provider, harness: Harness, front: str) -> None:
         self.seen: list[Request] = []
         self.app = make_app(self.seen)
         self._runner = runner(self.app, provider.name)
         self._harness = harness
+        self._front = front
 
     def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> Response:
         fields = [("host", "example.com"), *headers]
         if body:
             fields.append(("content-length", str(len(body))))
-        return self._harness.send(self._runner, HttpCall(method, target, fields, body))
+        return self._harness.send(self._runner, HttpCall(method, target, fields, body, front=self._front))
 
     def bind_here(self, folder: Path) -> None:
         """Let the app mind what holds on every provider, as it does on this machine."""
@@ -192,8 +201,8 @@ class Client:
 
 
 @pytest.fixture
-def client(provider: Provider, harness: Harness) -> Client:
-    return Client(provider, harness)
+def client(provider: Provider, harness: Harness, front: str) -> Client:
+    return Client(provider, harness, front)
 
 
 def media_type(response: Response) -> str:

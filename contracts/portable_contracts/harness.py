@@ -30,6 +30,8 @@ class HttpCall(Value):
     body: bytes = b""
     client: str = "203.0.113.9"
     """Where it comes from."""
+    front: str = ""
+    """One of the harness's `fronts`: what stands between the client and the function."""
 
 
 class Harness(ABC):
@@ -98,6 +100,10 @@ class Harness(ABC):
     def http_shapes(self) -> Sequence[str]:
         """Return the shapes of HTTP that `rendered` can make, and their forms: `aws.http.v2`, `aws.http.v2~url`."""
         return ()
+
+    def fronts(self) -> Sequence[str]:
+        """Return what `send` can send a call through, by its `front`: whole apps are tested behind each of them."""
+        return ("",)
 
     def rendered(self, shape: str, call: HttpCall) -> tuple[Any, Any]:
         """Return the invocation that the platform makes of *call*."""
