@@ -32,26 +32,26 @@ class _ValueType(type):
         fields = tuple(dict.fromkeys([*getattr(cls, "_fields", ()), *own]))
         cls._fields = fields
         cls._defaults = {**getattr(cls, "_defaults", {}), **defaults}
-        if fields:
-            _write_methods(cls, fields)
+        cls.__init__ = _first_init
         return cls
 
 
-def _write_methods(cls: Any, fields: tuple[str, ...]) -> None:
-    scope: dict[str, Any] = {f"set_{field}": getattr(cls, field).__set__ for field in fields}
+def _first_init(self: Any, *args: Any, **kwargs: Any) -> None:
+    cls = type(self)
+    cls.__init__ = _written_init(cls)
+    cls.__init__(self, *args, **kwargs)
+
+
+def _written_init(cls: Any) -> Any:
+    scope: dict[str, Any] = {f"set_{field}": getattr(cls, field).__set__ for field in cls._fields}
     scope.update({f"default_{field}": default for field, default in cls._defaults.items()})
-    parameters = ", ".join(f"{field}=default_{field}" if field in cls._defaults else field for field in fields)
-    assignments = "; ".join(f"set_{field}(self, {field})" for field in fields)
-    compared = [field for field in fields if field not in cls._uncompared]
-    mine, theirs = (", ".join(f"{who}.{field}" for field in compared) for who in ("self", "other"))
-    exec(  # noqa: S102  # of field names that Python itself accepted, as dataclasses does it
-        f"def __init__(self, {parameters}): {assignments}\n"
-        f"def __eq__(self, other): return ({mine},) == ({theirs},) if type(other) is type(self) else NotImplemented\n"
-        f"def __hash__(self): return hash(({mine},))\n",
-        scope,
+    parameters = [f"{field}=default_{field}" if field in cls._defaults else field for field in cls._fields]
+    assignments = [f"set_{field}(self, {field})" for field in cls._fields] or ["pass"]
+    # Field names are what Python itself accepted, as in dataclasses; the class makes a TypeError name the type.
+    exec(  # noqa: S102
+        f"class {cls.__name__}:\n def __init__({', '.join(('self', *parameters))}): {'; '.join(assignments)}", scope
     )
-    for method in ("__init__", "__eq__", "__hash__"):
-        setattr(cls, method, scope[method])
+    return scope[cls.__name__].__init__
 
 
 class Value(metaclass=_ValueType):
