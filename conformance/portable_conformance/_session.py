@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+from contextlib import contextmanager
 
 import pytest
 
 from portable import registry
+from portable._nearest import nearest
 from portable_conformance.report import Report, Result
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.harness import MissingCounterpart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any, NoReturn, TypeVar
 
     from portable_contracts.harness import Harness
@@ -39,6 +42,12 @@ class Session:
                 "a portable_contracts.harness.Harness"
             )
         self.chosen: Sequence[str] = config.getoption("--scheme") or ()
+        for scheme in self.chosen:
+            if scheme not in self._known_schemes():
+                raise pytest.UsageError(
+                    f"--scheme: {name} has no {scheme!r}{nearest(scheme, self._known_schemes())}; "
+                    f"it has {', '.join(self._known_schemes())}"
+                )
         self.file: str | None = config.getoption("--portable-report")
         if self.file is not None and not self.file.endswith((".json", ".html")):
             raise pytest.UsageError(f"--portable-report {self.file}: end the name in .json or .html; both are written")
@@ -58,6 +67,9 @@ class Session:
         if kind not in RESOURCES:
             return [] if self.chosen else [""]
         return [scheme for scheme in self.harness.schemes(kind) if not self.chosen or scheme in self.chosen]
+
+    def _known_schemes(self) -> Sequence[str]:
+        return sorted({*self.provider.buckets, *self.provider.tables, *self.provider.queues})
 
     def capabilities(self, kind: str, scheme: str) -> Capabilities | None:
         """Return what the provider declares, else what its driver does."""
@@ -114,6 +126,11 @@ class Session:
         item.user_properties.append(("portable", result.as_dict()))
         return True
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        with _time_limit(float(os.environ.get("PORTABLE_CONFORMANCE_SECONDS", "300"))):
+            yield
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:
             if name == "portable" and isinstance(value, dict):
@@ -133,6 +150,22 @@ class Session:
         terminalreporter.section("portable conformance")
         for line in self.report.summary():
             terminalreporter.line(line)
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Make the test fail after so many seconds: a driver that loops for ever must not stop the whole run."""
+
+    def give_up(*_: object) -> None:
+        pytest.fail(f"took longer than {seconds:g} s (PORTABLE_CONFORMANCE_SECONDS)")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _words(item: pytest.Item, marker: str) -> list[str]:

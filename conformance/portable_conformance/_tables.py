@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from portable.kv import Table
     from portable_contracts.kv import Item
 
+MOST_PAGES = 200
+
 
 def fill(table: Table, partition: str, sorts: Iterable[str]) -> None:
     """Put an item at each of *sorts*, its sort key as its value."""
@@ -29,6 +31,7 @@ def pages(table: Table, partition: str, **options: Any) -> list[list[str]]:
     page = table.page(partition, **options)
     found = [sorts(page.items)]
     while page.cursor is not None:
+        assert len(found) < MOST_PAGES, "the pages do not end"
         page = table.page(partition, cursor=page.cursor, **options)
         found.append(sorts(page.items))
     return found

@@ -322,6 +322,15 @@ class TestHandlers:
         with pytest.raises(NotImplementedError):
             driver_of(bucket).feed("consumer")
 
+    @needs("feed")
+    @without("events:deleted")
+    def test_where_no_deletions_reach_a_handler_a_feed_tells_of_none(self, bucket: Bucket, driver_of: DriverOf) -> None:
+        feed = driver_of(bucket).feed("consumer")
+        bucket.write("k", b"1")
+        bucket.delete("k")
+
+        assert told(feed) == [("created", "k")]
+
 
 @without("feed")
 class TestWithoutFeeds:

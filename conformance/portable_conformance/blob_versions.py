@@ -47,6 +47,10 @@ class TestVersions:
     def test_fifty_writes_of_equal_bytes_have_fifty_versions(self, bucket: Bucket) -> None:
         assert len({bucket.write("k", b"1").version for _ in range(50)}) == 50
 
+    @without("distinct_versions")
+    def test_other_bytes_have_another_version_where_equal_ones_may_not(self, bucket: Bucket) -> None:
+        assert len({bucket.write("k", b"%d" % number).version for number in range(50)}) == 50
+
     @needs("distinct_versions")
     def test_a_copy_onto_an_object_gives_it_another_version(self, bucket: Bucket) -> None:
         bucket.write("source", b"1")

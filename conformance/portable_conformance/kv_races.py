@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from portable_conformance import contract, needs
-from portable_conformance._threads import other_than, together
+from portable_conformance._threads import other_than, race, together
 from portable_contracts.errors import AlreadyExists, Conflict
 from portable_contracts.kv import Create, Put
 
@@ -26,93 +26,128 @@ pytestmark = contract("table")
 THREADS = 8
 STEPS = 50
 RACERS = 32
+ROUNDS = 25
+
+
+def winners_at(kind: type[Exception], outcomes: list[list[Any]]) -> list[list[Any]]:
+    """Return who won each round."""
+    return [other_than(kind, each) for each in outcomes]
 
 
 class TestRaces:
     def test_of_32_racing_creates_one_wins(self, table: Table) -> None:
-        outcomes = together(RACERS, lambda number: table.create("p", "s", number))
-        winners = other_than(AlreadyExists, outcomes)
-
-        assert len(winners) == 1
-        assert table.get("p", "s") == winners[0]
-
-    def test_of_32_racing_creates_through_their_own_handles_one_wins(
-        self, table: Table, reopen: Callable[[Table], Table]
-    ) -> None:
-        handles = [reopen(table) for _ in range(RACERS)]
-        outcomes = together(RACERS, lambda number: handles[number].create("p", "s", number))
-
-        assert len(other_than(AlreadyExists, outcomes)) == 1
-
-    def test_of_racing_writes_guarded_by_one_version_one_wins(self, table: Table) -> None:
-        version = table.put("p", "s", "before").version
-        outcomes = together(RACERS, lambda number: table.put("p", "s", number, if_version=version))
-        winners = other_than(Conflict, outcomes)
-
-        assert len(winners) == 1
-        assert table.get("p", "s") == winners[0]
-
-    def test_of_racing_deletes_guarded_by_one_version_one_wins(self, table: Table) -> None:
-        version = table.put("p", "s", "before").version
-        outcomes = together(THREADS, lambda number: table.delete("p", "s", if_version=version))
-
-        assert other_than(Conflict, outcomes) == [None]
-
-    def test_of_a_racing_put_and_delete_guarded_by_one_version_one_wins(self, table: Table) -> None:
-        version = table.put("p", "s", "before").version
-        outcomes = together(
-            THREADS,
-            lambda number: (
-                table.put("p", "s", number, if_version=version)
-                if number % 2
-                else table.delete("p", "s", if_version=version)
-            ),
+        outcomes = race(
+            RACERS,
+            ROUNDS,
+            lambda: table.get("p", "none", default=None),
+            lambda number, turn: table.create("p", str(turn), number),
         )
 
-        assert len(other_than(Conflict, outcomes)) == 1
+        assert winners_at(AlreadyExists, outcomes) == [[table.get("p", str(turn))] for turn in range(ROUNDS)]
+
+    def test_of_racing_creates_through_their_own_handles_one_wins(
+        self, table: Table, reopen: Callable[[Table], Table]
+    ) -> None:
+        handles = [reopen(table) for _ in range(THREADS)]
+        outcomes = race(
+            THREADS,
+            ROUNDS,
+            lambda: table.get("p", "none", default=None),
+            lambda number, turn: handles[number].create("p", str(turn), number),
+        )
+
+        assert winners_at(AlreadyExists, outcomes) == [[table.get("p", str(turn))] for turn in range(ROUNDS)]
+
+    def test_of_racing_writes_guarded_by_one_version_one_wins(self, table: Table) -> None:
+        versions = [table.put("p", str(turn), "before").version for turn in range(ROUNDS)]
+        outcomes = race(
+            RACERS,
+            ROUNDS,
+            lambda: table.get("p", "0"),
+            lambda number, turn: table.put("p", str(turn), number, if_version=versions[turn]),
+        )
+
+        assert winners_at(Conflict, outcomes) == [[table.get("p", str(turn))] for turn in range(ROUNDS)]
+
+    def test_of_racing_deletes_guarded_by_one_version_one_wins(self, table: Table) -> None:
+        versions = [table.put("p", str(turn), "before").version for turn in range(ROUNDS)]
+        outcomes = race(
+            THREADS,
+            ROUNDS,
+            lambda: table.get("p", "0"),
+            lambda _, turn: table.delete("p", str(turn), if_version=versions[turn]),
+        )
+
+        assert winners_at(Conflict, outcomes) == [[None]] * ROUNDS
+
+    def test_of_racing_puts_and_deletes_guarded_by_one_version_one_wins(self, table: Table) -> None:
+        versions = [table.put("p", str(turn), "before").version for turn in range(ROUNDS)]
+
+        def put_or_delete(number: int, turn: int) -> Any:
+            if number % 2:
+                return table.put("p", str(turn), number, if_version=versions[turn])
+            return table.delete("p", str(turn), if_version=versions[turn])
+
+        outcomes = race(THREADS, ROUNDS, lambda: table.get("p", "0"), put_or_delete)
+
+        assert winners_at(Conflict, outcomes) == [[table.get("p", str(turn), default=None)] for turn in range(ROUNDS)]
 
     @needs("transactions")
     def test_of_racing_transactions_that_create_one_item_one_wins_whole(self, table: Table) -> None:
-        outcomes = together(
-            THREADS, lambda number: table.transact("p", [Create("lock", number), Put(f"of {number}", number)])
+        outcomes = race(
+            THREADS,
+            ROUNDS,
+            lambda: table.get("p", "none", default=None),
+            lambda number, turn: table.transact(
+                f"p{turn}", [Create("lock", number), Put(f"of {number}", number), Put("last", number)]
+            ),
         )
-        items = {item.sort: item.value for item in table.query("p")}
 
-        assert len(other_than(Conflict, outcomes)) == 1
-        assert items == {"lock": items["lock"], f"of {items['lock']}": items["lock"]}
+        assert [len(each) for each in winners_at(Conflict, outcomes)] == [1] * ROUNDS
+        assert [{item.value for item in table.query(f"p{turn}")} for turn in range(ROUNDS)] == [
+            {table.get(f"p{turn}", "lock").value} for turn in range(ROUNDS)
+        ]
+        assert len(list(table.scan())) == 3 * ROUNDS
 
     @pytest.mark.slow
     def test_eight_threads_of_50_guarded_increments_make_400(self, table: Table) -> None:
         table.put("p", "s", 0)
 
-        def work(_: int) -> int:
-            done = tries = 0
-            while done < STEPS:
-                tries += 1
+        def increment(*_: int) -> None:
+            while True:
                 item = table.get("p", "s")
                 try:
                     table.put("p", "s", item.value + 1, if_version=item.version)
                 except Conflict:
                     continue
-                done += 1
-            return tries
+                return
 
-        tries = together(THREADS, work)
+        outcomes = race(THREADS, STEPS, lambda: table.get("p", "s"), increment)
 
+        assert outcomes == [[None] * THREADS] * STEPS
         assert table.get("p", "s").value == THREADS * STEPS
-        assert all(isinstance(each, int) for each in tries)
 
     @pytest.mark.slow
     def test_eight_threads_of_50_atomic_increments_make_400(self, table: Table) -> None:
-        sums = together(THREADS, lambda _: [table.increment("p", "s", "n") for _ in range(STEPS)])
+        sums = race(
+            THREADS,
+            STEPS,
+            lambda: table.get("p", "s", default=None),
+            lambda *_: table.increment("p", "s", "n"),
+        )
 
         assert sorted(total for each in sums for total in each) == list(range(1, THREADS * STEPS + 1))
         assert table.get("p", "s").value == {"n": THREADS * STEPS}
 
     def test_increments_of_two_fields_at_once_lose_nothing(self, table: Table) -> None:
-        together(THREADS, lambda number: [table.increment("p", "s", f"f{number % 2}") for _ in range(10)])
+        race(
+            THREADS,
+            ROUNDS,
+            lambda: table.get("p", "s", default=None),
+            lambda number, _: table.increment("p", "s", f"f{number % 2}"),
+        )
 
-        assert table.get("p", "s").value == {"f0": 5 * THREADS, "f1": 5 * THREADS}
+        assert table.get("p", "s").value == {"f0": ROUNDS * THREADS // 2, "f1": ROUNDS * THREADS // 2}
 
     def test_updates_at_once_lose_nothing(self, table: Table) -> None:
         outcomes = together(

@@ -8,7 +8,7 @@ import pytest
 
 from portable_conformance import contract, needs
 from portable_conformance._queues import Leases, bodies, drain, seconds
-from portable_conformance._threads import together
+from portable_conformance._threads import race, together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytestmark = contract("queue")
 
 THREADS = 8
+ROUNDS = 10
 
 
 def names(count: int) -> list[bytes]:
@@ -52,10 +53,10 @@ class TestThreads:
         assert sorted(body for each in found for body in each) == names(80)
 
     def test_one_message_goes_to_one_of_32_receivers(self, queue: Queue) -> None:
-        queue.send(b"1")
-        found = together(32, lambda _: queue.receive(1))
+        queue.send_many(names(ROUNDS))
+        found = race(32, ROUNDS, lambda: None, lambda *_: [message.body for message in queue.receive(1)])
 
-        assert sum(len(messages) for messages in found) == 1
+        assert sorted(body for turn in found for each in turn for body in each) == names(ROUNDS)
 
     def test_a_message_may_be_acknowledged_by_another_thread(self, queue: Queue, leases: Leases) -> None:
         queue.send_many(names(THREADS))
@@ -99,9 +100,9 @@ class TestThreads:
 
     @needs("dedup")
     def test_of_racing_sends_with_one_key_one_is_delivered(self, queue: Queue) -> None:
-        together(THREADS, lambda number: queue.send(b"1", dedup="k"))
+        race(THREADS, ROUNDS, queue.receive, lambda _, turn: queue.send(names(ROUNDS)[turn], dedup=f"k{turn}"))
 
-        assert drain(queue) == [b"1"]
+        assert sorted(drain(queue)) == names(ROUNDS)
 
 
 DRAINING = """

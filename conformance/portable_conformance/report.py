@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from portable_contracts._value import Value
+from portable_contracts.limits import Figure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Report:
     def __init__(self, provider: str) -> None:
         self.provider = provider
         self._results: dict[tuple[str, ...], dict[str, str]] = {}
-        self._limits: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._capabilities: dict[tuple[str, str], Capabilities | None] = {}
 
     def add(self, result: Mapping[str, str], outcome: str, reason: str) -> None:
         """Note what one phase of a test said; a failure outweighs what other phases say."""
@@ -61,8 +62,7 @@ class Report:
 
     def declare(self, contract: str, scheme: str, capabilities: Capabilities | None) -> None:
         """Note what the adapter declares for a contract."""
-        fields = capabilities._fields if capabilities is not None else ()
-        self._limits[contract, scheme] = {field: _plain(getattr(capabilities, field)) for field in fields}
+        self._capabilities[contract, scheme] = capabilities
 
     def summary(self) -> Iterator[str]:
         """Give one line per contract and scheme."""
@@ -84,7 +84,7 @@ class Report:
                     "contract": contract,
                     "scheme": scheme,
                     "evidence": mine[0]["evidence"],
-                    "capabilities": self._limits.get((contract, scheme), {}),
+                    **_declared(self._capabilities.get((contract, scheme))),
                     "counts": _counts(mine),
                     "results": [
                         {word: result[word] for word in ("area", "behaviour", "case", "outcome", "reason")}
@@ -109,8 +109,19 @@ class Report:
         return sorted(mine, key=lambda each: (each["area"], each["behaviour"], each["case"]))
 
 
-def _plain(value: Any) -> Any:
-    return sorted(value) if isinstance(value, frozenset) else value if isinstance(value, bool) else int(value)
+def _declared(capabilities: Capabilities | None) -> dict[str, Any]:
+    fields = {} if capabilities is None else {field: getattr(capabilities, field) for field in capabilities._fields}
+    return {
+        "capabilities": {
+            field: sorted(value) if isinstance(value, frozenset) else value if isinstance(value, bool) else int(value)
+            for field, value in fields.items()
+        },
+        "sources": {
+            field: {"source": value.source, "read": value.read}
+            for field, value in fields.items()
+            if isinstance(value, Figure)
+        },
+    }
 
 
 def _counts(results: Sequence[Mapping[str, str]]) -> dict[str, int]:
@@ -143,7 +154,7 @@ def _section(contract: str, adapters: Sequence[tuple[str, Mapping[str, Any]]]) -
         shown = "".join(f"<td>{escape(str(adapter[word]))}</td>" for _, adapter in adapters)
         rows.append(f"<tr><th>{word.replace('_', ' ')}</th>{shown}</tr>")
     for field in dict.fromkeys(field for _, adapter in adapters for field in adapter["capabilities"]):
-        shown = "".join(f"<td>{_limit(adapter['capabilities'].get(field))}</td>" for _, adapter in adapters)
+        shown = "".join(_limit(adapter, field) for _, adapter in adapters)
         rows.append(f"<tr><th><code>{escape(field)}</code></th>{shown}</tr>")
     area = None
     for key in sorted(cells):
@@ -156,23 +167,25 @@ def _section(contract: str, adapters: Sequence[tuple[str, Mapping[str, Any]]]) -
 
 
 def _cell(results: Sequence[Mapping[str, str]]) -> str:
-    """Return the cell of one behaviour: the worst outcome of its cases, and how many cases there are."""
+    """Return the cell of one behaviour: the outcomes of its cases, coloured by the worst."""
     if not results:
         return "<td></td>"
-    outcome = next(word for word in ("fail", "skipped", "pass", "unsupported") if word in _counts_of(results))
+    counts = {outcome: count for outcome, count in _counts(results).items() if count}
+    worst = next(outcome for outcome in ("fail", "skipped", "pass", "unsupported") if outcome in counts)
+    shown = worst if len(results) == 1 else ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     reasons = "; ".join(dict.fromkeys(each["reason"] for each in results if each["reason"]))
-    count = f" ({len(results)})" if len(results) > 1 else ""
-    return f'<td class="{outcome}" title="{escape(reasons)}">{outcome}{count}</td>'
+    return f'<td class="{worst}" title="{escape(reasons)}">{shown}</td>'
 
 
-def _counts_of(results: Sequence[Mapping[str, str]]) -> set[str]:
-    return {result["outcome"] for result in results}
-
-
-def _limit(value: Any) -> str:
+def _limit(adapter: Mapping[str, Any], field: str) -> str:
+    value = adapter["capabilities"].get(field)
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: ""}[value]
-    return escape(", ".join(value)) if isinstance(value, list) else f"{value:,}"
+        return f"<td>{({True: 'yes', False: 'no', None: ''})[value]}</td>"
+    shown = escape(", ".join(value)) if isinstance(value, list) else f"{value:,}"
+    source = adapter["sources"].get(field)
+    if source is not None:
+        shown = f'<a href="{escape(source["source"])}" title="read on {escape(source["read"])}">{shown}</a>'
+    return f"<td>{shown}</td>"
 
 
 def _spaced(area: str) -> str:
@@ -190,7 +203,7 @@ tr:first-child th, th.area { font-weight: 600 } th.area { padding-top: 1rem }
 .unsupported { color: #6b7280 } .skipped { background: #fdf3d3 }
 </style>
 <h1>portable conformance</h1>
-<p>A cell counts the cases behind it. Unsupported: the adapter does not declare the capability.</p>
+<p>A cell counts its cases. Unsupported: not declared by the adapter; other tests show that it is refused.</p>
 BODY
 </html>
 """
