@@ -56,3 +56,19 @@ def test_the_colour_tells_the_status(status: str, colour: int) -> None:
 
 def test_a_path_cannot_forge_a_line_or_an_escape() -> None:
     assert shown(io.StringIO(), DONE.replace(what="/a\n00:00:00  GET /b\x1b[2J")).count("\n") == 1
+
+
+def test_what_the_stream_cannot_encode_is_escaped() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(stream).show(DONE.replace(what="/é"))
+    stream.seek(0)
+
+    assert "/\\xe9" in stream.read()
+
+
+def test_a_stream_that_is_gone_is_no_error() -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    Console(Gone()).show(DONE)

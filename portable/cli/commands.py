@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from portable.cli.check import check
@@ -29,8 +31,11 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="portable-serverless", message="portable %(version)s")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """Write a serverless handler once; run it on any provider."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 for command in (new, run, check, decode, conformance):

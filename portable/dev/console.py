@@ -48,9 +48,14 @@ class Console:
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._colours else text
 
     def say(self, line: str = "") -> None:
-        """Write *line* at once and whole, whichever thread says it."""
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        """Write *line* at once and whole, whichever thread says it, as far as the stream can show it."""
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except UnicodeEncodeError:
+            self.say(line.encode("ascii", "backslashreplace").decode())
+        except OSError:
+            pass  # The terminal or the pipe is gone: what is served does not fail for that.
 
     def show(self, done: Invocation) -> None:
         """Write the line of a finished invocation."""

@@ -78,7 +78,8 @@ class Engine:
         """Begin, and deliver from now on what comes, each source in a thread of its own."""
         self.begin()
         self._stopping.clear()
-        self._leases.start()
+        if self.sources:
+            self._leases.start()
         self._threads = [
             threading.Thread(target=self._run, args=(source,), name=f"portable {source.kind}", daemon=True)
             for source in self.sources

@@ -124,6 +124,7 @@ def _settings(application: Any, **more: Any) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing stands before it: who claims to be forwarded is not believed
         timeout_graceful_shutdown=SHUTDOWN,
         **more,
     )
