@@ -12,9 +12,20 @@ from portable_contracts.http import encode_json
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, TypeAlias
+    from typing import Any, TypeAlias, TypedDict
 
-    Form: TypeAlias = Mapping[str, str | Upload] | Iterable[tuple[str, str | Upload]]
+    from portable_contracts.http import HeadersInit
+
+    # The values are str or Upload: type checkers take a literal with both for a mapping to `object`.
+    Form: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
+
+    class Content(TypedDict, total=False):
+        """What a request carries beside its method and path."""
+
+        headers: HeadersInit
+        body: bytes | str
+        json: Any
+        form: Form
 
 NO_JSON: Any = object()
 """Where no JSON is given: None is JSON's null."""

@@ -52,7 +52,7 @@ def check_target(app: App, target: Target, configuration: Configuration) -> list
     try:
         registry.provider(target.provider)
     except InvalidArgument as error:
-        return [Finding(f"{error}; pip install 'portable-serverless[{target.provider}]'", in_file)]
+        return [Finding(f"{error}; install the package of its adapter", in_file)]
     found = list(_unknown_resources(spec, target, in_file))
     promised: dict[tuple[str, str], Promise] = {}
     for resource in spec.resources:

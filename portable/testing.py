@@ -36,9 +36,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
-    from typing import Any, Self
+    from typing import Any, Self, Unpack
 
-    from portable._request_bodies import Form
+    from portable._request_bodies import Content, Form
     from portable.app import App
     from portable.blob import Bucket
     from portable.queue import Queue
@@ -183,19 +183,19 @@ class Client:
         """Send OPTIONS, as `request` does."""
         return self.request("OPTIONS", path, headers=headers)
 
-    def post(self, path: str, **content: Any) -> Answer:
+    def post(self, path: str, **content: Unpack[Content]) -> Answer:
         """Send POST with what `request` takes."""
         return self.request("POST", path, **content)
 
-    def put(self, path: str, **content: Any) -> Answer:
+    def put(self, path: str, **content: Unpack[Content]) -> Answer:
         """Send PUT with what `request` takes."""
         return self.request("PUT", path, **content)
 
-    def patch(self, path: str, **content: Any) -> Answer:
+    def patch(self, path: str, **content: Unpack[Content]) -> Answer:
         """Send PATCH with what `request` takes."""
         return self.request("PATCH", path, **content)
 
-    def delete(self, path: str, **content: Any) -> Answer:
+    def delete(self, path: str, **content: Unpack[Content]) -> Answer:
         """Send DELETE with what `request` takes."""
         return self.request("DELETE", path, **content)
 
@@ -261,7 +261,8 @@ class Client:
         error = delivered.error
         if error is None:
             return
-        self.failures.append(delivered)
+        if delivered.status == "failed":
+            self.failures.append(delivered)
         if delivered.trigger == "schedule":
             raise error
         event = (delivered.trigger, delivered.source, delivered.event.id)
