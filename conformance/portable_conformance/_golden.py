@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from portable import registry
@@ -161,9 +162,16 @@ def codecs(provider: Provider) -> list[Codec]:
     return [registry.load(name)() for name in (*provider.http_codecs, *provider.event_codecs)]
 
 
-def all_codecs() -> list[tuple[str, Codec]]:
-    """Return the codecs of every installed provider, with its name."""
-    return [(name, codec) for name, provider in registry.providers().items() for codec in codecs(provider)]
+@cache
+def all_codecs() -> Sequence[tuple[str, Codec]]:
+    """Return the codecs of every installed provider, with its name; those whose SDK is not installed are left out."""
+    found: list[tuple[str, Codec]] = []
+    for name, provider in registry.providers().items():
+        try:
+            found += [(name, codec) for codec in codecs(provider)]
+        except ModuleNotFoundError:
+            continue  # Nothing runs here for that provider.
+    return found
 
 
 def recognisers(raw: Any) -> list[tuple[str, str]]:
