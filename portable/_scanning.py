@@ -18,7 +18,7 @@ from portable_contracts.deploy import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
 
@@ -59,9 +59,9 @@ def uses(modules: Collection[ModuleType], resources: Collection[Resource]) -> li
     return found
 
 
-def modules_in(folder: str) -> list[ModuleType]:
-    """Return the imported modules whose source is in *folder*: the app's own, without packages installed there."""
-    inside = folder.rstrip("/") + "/"
+def modules_in(folders: Iterable[str]) -> list[ModuleType]:
+    """Return the imported modules whose source is in *folders*: the app's own, without packages installed there."""
+    inside = tuple(folder.rstrip("/") + "/" for folder in folders)
     own = {
         file: module
         for module in tuple(sys.modules.values())

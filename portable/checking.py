@@ -66,7 +66,8 @@ def check_target(app: App, target: Target, configuration: Configuration) -> list
     for trigger in spec.triggers:
         found += _triggered(trigger, target, promised)
     found += _functions(spec, target)
-    for use in uses(modules_in(configuration.folder), app.resources.values()):
+    folders = {configuration.folder, *(os.path.dirname(resource.place.file) for resource in spec.resources)}
+    for use in uses(modules_in(folders), app.resources.values()):
         if (use.resource.kind, use.resource.name) in promised:
             found += _used(use, promised[use.resource.kind, use.resource.name])
     return sorted(dict.fromkeys(found), key=lambda finding: (finding.place.file, finding.place.line, finding.what))
@@ -80,6 +81,8 @@ class Promise(Value):
 
     def lacks(self, capability: str, word: str = "") -> str:
         """Return the end of a sentence about what is missing; empty where nothing is."""
+        if capability not in self.capabilities._fields:
+            return f"there is no such capability{nearest(capability, self.capabilities._fields)}"
         has = getattr(self.capabilities, capability)
         if has and (not word or word in has):
             return ""
@@ -122,8 +125,12 @@ def _triggered(trigger: TriggerSpec, target: Target, promised: Mapping[tuple[str
     promise = promised.get((kind, trigger.source))
     if promise is None:
         return
-    if trigger.kind == "message" and target.provider == "local":
-        return  # On this machine the engine of `portable run` polls.
+    if target.provider == "local":
+        # Nothing pushes on this machine: the engine of `portable run` receives messages, and follows feeds.
+        missing = "" if trigger.kind == "message" else promise.lacks("feed")
+        if missing:
+            yield Finding(f"{trigger.name} follows {kind} {trigger.source}: {missing}", trigger.place)
+        return
     words: Sequence[str] = trigger.options.get("events", ("",)) if trigger.kind == "blob" else ("",)
     for word in words:
         if missing := promise.lacks(capability, word):

@@ -190,6 +190,23 @@ def test_the_engine_of_this_machine_can_do_without_push(check: Callable[..., Res
     assert found(result, "local") == []
 
 
+def test_an_unknown_capability_names_the_nearest(check: Callable[..., Result]) -> None:
+    result = check('app.queue("jobs", needs=["group"])')
+
+    assert found(result, "local") == [
+        "shop.py:5: queue jobs needs 'group': there is no such capability (did you mean 'groups'?)"
+    ]
+
+
+def test_on_this_machine_a_service_that_cannot_be_followed_is_found(check: Callable[..., Result]) -> None:
+    toml = '[targets.local]\nprovider = "local"\n[targets.local.resources]\nentries = "redis://127.0.0.1"\n'
+    result = check(
+        'entries = app.table("entries")\n@app.on_change(entries)\ndef changed(change): ...', "shop:app", toml=toml
+    )
+
+    assert found(result, "local") == ["shop.py:6: changed follows table entries: redis:// does not have 'feed'"]
+
+
 def test_a_schedule_that_is_never_due_is_found_on_any_target(check: Callable[..., Result]) -> None:
     # The app itself takes it: it is day 31 or a Monday, and February has Mondays.
     result = check('@app.schedule("0 0 31 2 */8")\ndef tick(tick): ...')
