@@ -15,7 +15,21 @@ HEAVY = {
     "logging", "pathlib", "queue", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib", "typing",
     "typing_extensions", "urllib.parse", "urllib.request", "uuid",
 }  # fmt: skip
-SDKS = {"boto3", "botocore", "google", "azure", "qcloud_cos", "tencentcloud", "flask", "redis", "libcloud", "click", "uvicorn"}
+SDKS = {
+    "boto3", "botocore", "google", "azure", "qcloud_cos", "tencentcloud", "flask", "redis", "libcloud", "click", "uvicorn",
+}  # fmt: skip
+    "boto3",
+    "botocore",
+    "google",
+    "azure",
+    "qcloud_cos",
+    "tencentcloud",
+    "flask",
+    "redis",
+    "libcloud",
+    "click",
+    "uvicorn",
+}
 
 
 def loaded(source: str, folder: Path) -> set[str]:

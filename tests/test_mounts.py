@@ -53,7 +53,9 @@ def fastapi_app() -> FastAPI:
         return PlainTextResponse("from a thread")
 
     @application.post("/echo")
-    def echo(body: Annotated[dict[str, Any], Body()], token: Annotated[str, Cookie()], x_a: Annotated[str, Header()]) -> Any:
+    def echo(
+        body: Annotated[dict[str, Any], Body()], token: Annotated[str, Cookie()], x_a: Annotated[str, Header()]
+    ) -> Any:
         return {"body": body, "token": token, "x-a": x_a}
 
     @application.get("/cookies")
@@ -394,7 +396,9 @@ class TestWsgi:
         assert body(entry(app, get("/"))) == {"error": "internal error", "id": "r-1"}
         assert "ValueError: lost" in caplog.text
 
-    def test_an_application_that_starts_no_response_is_500(self, entry: Entry, caplog: pytest.LogCaptureFixture) -> None:
+    def test_an_application_that_starts_no_response_is_500(
+        self, entry: Entry, caplog: pytest.LogCaptureFixture
+    ) -> None:
         app = App("mounts")
         app.wsgi(lambda environ, start_response: [b"x"])
 

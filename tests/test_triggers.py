@@ -118,7 +118,9 @@ class TestSeveralHandlers:
 
     def test_several_failures_are_one_that_names_the_first(self, app: App, entry: Entry) -> None:
         self.both(app, fails, lambda event: 1 / 0, lambda event: None)
-        with pytest.raises(DeliveryFailed, match=r"2 of 3 handlers failed for .*the first: ValueError: first") as caught:
+        with pytest.raises(
+            DeliveryFailed, match=r"2 of 3 handlers failed for .*the first: ValueError: first"
+        ) as caught:
             entry(app, changed())
 
         assert isinstance(caught.value.__cause__, ValueError)
