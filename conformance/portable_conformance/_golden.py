@@ -13,6 +13,7 @@ portable.json        {"about": a sentence, "kind": "http", "request": {...}, "re
 <shape>.json         {"source": where the platform documents the shape, "raw": ..., "context": ...}
                      "differs" names each field that this shape cannot carry, what is there instead, and why:
                      {"client": {"value": null, "why": "the front does not tell"}}
+                     Of several events each may have its own: {"id": {"values": ["0", "1"], "why": ...}}
                      "invocation" holds what must be in the event's context: {"invocation_id": "r-1"}
 <shape>.answer.json  http: the platform's form of the response
                      else: [{"failed": [false, true], "answer": ...}, ...], without failures first
@@ -92,10 +93,14 @@ class Golden(Value):
     def events(self) -> Sequence[Event]:
         """The events that must come out."""
         kind = EVENTS[self.kind]
-        return [kind(**_fields({**event, **self._instead()})) for event in self.portable["events"]]
+        return [
+            kind(**_fields({**event, **self._instead(index)})) for index, event in enumerate(self.portable["events"])
+        ]
 
-    def _instead(self) -> Mapping[str, Any]:
-        return {name: told["value"] for name, told in self.native.get("differs", {}).items()}
+    def _instead(self, index: int = 0) -> Mapping[str, Any]:
+        """Return what stands in place of the case's own fields; *index* is the event's."""
+        differs = self.native.get("differs", {})
+        return {name: told["values"][index] if "values" in told else told["value"] for name, told in differs.items()}
 
 
 def _fields(event: Mapping[str, Any]) -> dict[str, Any]:
