@@ -78,6 +78,12 @@ class Harness(ABC):
 
         time.sleep(seconds)
 
+    def counterpart(self, name: str) -> Any:
+        """Return the suite's module `counterparts.<name>`, by its name: an adapter does not import the suite."""
+        from importlib import import_module
+
+        return import_module(f"portable_conformance.counterparts.{name}")
+
     def unreachable(self, kind: str, scheme: str) -> str | None:
         """Return the address of a resource that does not exist, or None where the service makes it on first use."""
         return None
