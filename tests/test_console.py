@@ -58,6 +58,15 @@ def test_a_path_cannot_forge_a_line_or_an_escape() -> None:
     assert shown(io.StringIO(), DONE.replace(what="/a\n00:00:00  GET /b\x1b[2J")).count("\n") == 1
 
 
+def test_a_long_path_is_shortened_in_its_middle() -> None:
+    line = shown(io.StringIO(), DONE.replace(what="/photos/" + "x" * 200 + "/the-end.jpg"))
+
+    assert len(line) == len(shown(io.StringIO()))
+    assert "/photos/xx" in line
+    assert "…" in line
+    assert "/the-end.jpg" in line
+
+
 def test_what_the_stream_cannot_encode_is_escaped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(stream).show(DONE.replace(what="/é"))

@@ -1,7 +1,9 @@
 """One line per invocation, as `portable run` prints them.
 
-21:50:03  POST     /threads/welcome/entries                   201     3 ms  4f1c09aa
-21:50:03  message  thumbs                                      ok    41 ms  b7d20e13
+    21:50:03  POST     /threads/welcome/entries                             201     3 ms  4f1c09aa
+    21:50:03  message  thumbs                                                ok    41 ms  b7d20e13
+
+The last word is the beginning of the invocation's id, under which its failure is logged.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
+_WIDTH = 48
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "dim": "2", "bold": "1"}
 
 
@@ -60,12 +63,17 @@ class Console:
     def show(self, done: Invocation) -> None:
         """Write the line of a finished invocation."""
         now = datetime.fromtimestamp(time.time()).astimezone()
-        what = done.what.encode("unicode_escape").decode() if not done.what.isprintable() else done.what
         self.say(
-            f"{self.paint(f'{now:%H:%M:%S}', 'dim')}  {done.trigger:<8} {what:<40} "
+            f"{self.paint(f'{now:%H:%M:%S}', 'dim')}  {done.trigger:<8} {_fitting(done.what):<{_WIDTH}} "
             f"{self.paint(f'{done.status:>7}', _colour(done.status))} {_duration(done.seconds):>8}"
             f"  {self.paint(done.id[:8], 'dim')}"
         )
+
+
+def _fitting(what: str) -> str:
+    """Return *what* without characters that act on a terminal, its middle left out where it is long."""
+    shown = what if what.isprintable() else what.encode("unicode_escape").decode()
+    return shown if len(shown) <= _WIDTH else f"{shown[: _WIDTH - 20]}…{shown[-19:]}"
 
 
 def _colour(status: str) -> str:
