@@ -41,20 +41,23 @@ class Codecs:
                 return codec
         return None
 
-    def shapes(self) -> list[str]:
-        """Return the names of all shapes."""
-        return [codec.shape for codec in self._loaded]
+    def tried(self) -> Sequence[Codec]:
+        """Return the codecs that were asked: all, when none was right."""
+        return self._loaded
 
 
-def unknown(raw: Any, whose: str, shapes: Sequence[str]) -> InvalidArgument:
-    """Return the error for an invocation that fits none of *shapes*: what it has, and which one it is nearest to."""
+def unknown(raw: Any, whose: str, codecs: Sequence[Codec]) -> InvalidArgument:
+    """Return the error for an invocation that none of *codecs* knows: what it has, and which shape it is nearest to."""
     if isinstance(raw, dict):
         keys = ", ".join(sorted(map(str, raw))[:20])
         what = f"an event with the keys {keys}" if keys else "an empty event"
     else:
         what = f"an event of type {type(raw).__name__}"
     text = repr(raw)[:100_000].lower()
-    matches = {shape: sum(word in text for word in shape.split(".")) / len(shape.split(".")) for shape in shapes}
-    best = max(shapes, key=lambda shape: matches[shape], default="")
+    matches: dict[str, float] = {}
+    for codec in codecs:
+        words = [*codec.shape.split("."), *getattr(codec, "words", ())]
+        matches[codec.shape] = sum(word in text for word in words) / len(words)
+    best = max(matches, key=lambda shape: matches[shape], default="")
     near = f"; the nearest is {best}" if best and matches[best] else ""
-    return InvalidArgument(f"{whose} has no shape for {what}{near}. Known: {', '.join(sorted(shapes))}")
+    return InvalidArgument(f"{whose} has no shape for {what}{near}. Known: {', '.join(sorted(matches))}")

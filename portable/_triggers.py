@@ -22,6 +22,8 @@ ANY = "*"
 class DeliveryFailed(PortableError):
     """Some of an invocation's events were not handled: the platform must deliver them again."""
 
+    reported = True
+
 
 class Batch(list[Message]):
     """The messages of one queue that came together: what a handler with `batch=True` gets."""

@@ -149,7 +149,7 @@ class _Runner(Runner):
     def _unrecognised(self, raw: Any) -> CloudEvent:
         """Return an event of a shape that no codec knows, for `on_event("*")`. Raises InvalidArgument without one."""
         if ANY not in self._app._triggers.events:
-            raise unknown(raw, self._provider.name, self._codecs.shapes())
+            raise unknown(raw, self._provider.name, self._codecs.tried())
         from os import urandom
 
         made_up = urandom(16).hex()

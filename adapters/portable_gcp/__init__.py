@@ -15,7 +15,8 @@ provider = Provider(
         "portable_gcp.events:PubSubPush",
         "portable_gcp.events:Firestore",
         "portable_gcp.events:Scheduler",
-        "portable_gcp.events:GoogleEvent",
+        "portable_gcp.events:AnyCloudEvent",
     ),
     entry="portable_gcp.entry:entry",
+    harness="portable_gcp.harness:GcpHarness",
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+_64_BITS = (1 << 64) - 1
 DEPTH = 40
 """How deep a document is read; Firestore nests 20 levels: https://firebase.google.com/docs/firestore/quotas"""
 
@@ -31,7 +32,7 @@ def documents(data: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
         try:
             parts = {number: content for number, content in _fields(bytes(data)) if number in (1, 2)}
             return _document(parts.get(1)), _document(parts.get(2))
-        except (IndexError, UnicodeDecodeError, struct_error, TypeError, RecursionError) as error:
+        except (IndexError, UnicodeDecodeError, struct_error, TypeError, AttributeError) as error:
             raise InvalidArgument(f"the Firestore event's data is no DocumentEventData: {error}") from error
     if type(data) is dict:
         return _json_document(data.get("value"), "value"), _json_document(data.get("oldValue"), "oldValue")
@@ -64,7 +65,7 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
         place += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place
+            return value & _64_BITS, place
         shift += 7
         if shift > 63:
             raise IndexError("a number is longer than 64 bits")
@@ -101,7 +102,7 @@ def _value(message: bytes, depth: int) -> Any:
         elif number in (5, 17):
             value = content.decode()
         elif number == 18:
-            value = bytes(content)
+            value = content if type(content) is bytes else None
         elif number == 9:
             value = [_value(entry, depth - 1) for inner, entry in _fields(content) if inner == 1]
         elif number == 6:

@@ -11,7 +11,7 @@ is, knows no batches, and refuses a Pub/Sub push that has attributes alone.
 from __future__ import annotations
 
 from portable_contracts.cloudevents import is_cloudevent, read_http, to_json
-from portable_contracts.errors import InvalidArgument
+from portable_contracts.errors import InvalidArgument, PortableError
 from portable_gcp.http import FlaskRequest
 
 TYPE_CHECKING = False
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _JOB = ("x-cloudscheduler-jobname", "x-cloudscheduler-scheduletime")
+_CRASHED = {"x-google-status": "crash"}
+"""What functions-framework says of an exception."""
 
 
 def entry(runner: Runner) -> Entry:
@@ -42,15 +44,26 @@ def entry(runner: Runner) -> Entry:
     def event(_: Any) -> Any:
         from flask import request  # What functions-framework passes is already parsed, where its own rules hold.
 
-        for raw in _raw_events(FlaskRequest().decode(request, None)):
-            runner(raw, None)
-        return "", 204
+        received = FlaskRequest().decode(request, None)
+        failures = []
+        for raw in raw_events(received):
+            try:
+                runner(raw, received.context)
+            except Exception as error:
+                failures.append(error)
+        if not failures:
+            return "", 204
+        # Raised, it would be logged with a traceback: once more, where it is reported.
+        unreported = [error for error in failures if not (isinstance(error, PortableError) and error.reported)]
+        if unreported:
+            raise unreported[0]
+        return "", 500, _CRASHED
 
     http.event = event  # type: ignore[attr-defined]  # that makes it an Entry
     return http  # type: ignore[return-value]  # it has its attribute now
 
 
-def _raw_events(request: Request) -> Sequence[Any]:
+def raw_events(request: Request) -> Sequence[Any]:
     """Return what the codecs read: CloudEvents in JSON form, a push, or the headers of a scheduler's call."""
     if is_cloudevent(request.headers):
         return [to_json(event) for event in read_http(request)]

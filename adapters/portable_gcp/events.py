@@ -20,21 +20,24 @@ if TYPE_CHECKING:
 
     from portable_contracts.events import CloudEvent, Event
 
-_STORAGE = "google.cloud.storage.object.v1."
+_BLOB_KINDS = {
+    "google.cloud.storage.object.v1.finalized": "created",
+    "google.cloud.storage.object.v1.deleted": "deleted",
+}
 _PUBSUB = "google.cloud.pubsub.topic.v1.messagePublished"
 _FIRESTORE = "google.cloud.firestore.document.v1."
 _SCHEDULER = "google.cloud.scheduler.job.v1.executed"
 
 
 def _type(raw: Any) -> str:
-    """Return the type of the CloudEvent *raw*, if it is one of Google's; else nothing."""
-    if type(raw) is not dict or type(raw.get("type")) is not str or "specversion" not in raw:
+    """Return the type of the CloudEvent *raw*; nothing for what is none, or Azure's Event Grid's."""
+    if type(raw) is not dict or type(raw.get("type")) is not str or "specversion" not in raw or "eventType" in raw:
         return ""
-    return raw["type"] if raw["type"].startswith("google.") else ""
+    return "" if raw["type"].startswith("Microsoft.") else raw["type"]
 
 
-def _read(raw: Any) -> CloudEvent:
-    return read_json(raw, context_of(text(raw, "id")), raw)
+def _read(raw: Any, native_context: Any) -> CloudEvent:
+    return read_json(raw, context_of(native_context, text(raw, "id")), raw)
 
 
 def _when(event: CloudEvent) -> datetime:
@@ -52,14 +55,12 @@ class Storage(EventCodec):
     shape = "gcp.storage"
     trigger = "blob"
 
-    _kinds = {f"{_STORAGE}finalized": "created", f"{_STORAGE}deleted": "deleted"}
-
     def recognises(self, raw: Any) -> bool:
-        return _type(raw) in self._kinds
+        return _type(raw) in _BLOB_KINDS
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        event = _read(raw)
-        entry, kind = mapping({"data": event.data}, "data"), self._kinds[event.type]
+        event = _read(raw, native_context)
+        entry, kind = mapping({"data": event.data}, "data"), _BLOB_KINDS[event.type]
         created = kind == "created"
         return [
             BlobEvent(
@@ -86,7 +87,7 @@ class PubSub(EventCodec):
         return _type(raw) == _PUBSUB
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        event = _read(raw)
+        event = _read(raw, native_context)
         data = mapping({"data": event.data}, "data")
         return [_message(data, event.source.rpartition("/topics/")[2], event.context, raw)]
 
@@ -96,14 +97,17 @@ class PubSubPush(EventCodec):
 
     shape = "gcp.pubsub.push"
     trigger = "message"
+    words = ("subscription",)
 
     def recognises(self, raw: Any) -> bool:
-        return type(raw) is dict and type(raw.get("message")) is dict and type(raw.get("subscription")) is str
+        if type(raw) is not dict or "specversion" in raw:
+            return False
+        return type(raw.get("message")) is dict and type(raw.get("subscription")) is str
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         name = text(raw, "subscription").rpartition("/")[2]
         message = mapping(raw, "message")
-        return [_message(raw, name, context_of(str(message.get("messageId", ""))), raw)]
+        return [_message(raw, name, context_of(native_context, str(message.get("messageId", ""))), raw)]
 
 
 def _message(data: Mapping[str, Any], queue: str, context: Any, raw: Any) -> Message:
@@ -133,7 +137,7 @@ class Firestore(EventCodec):
         return _type(raw).startswith(_FIRESTORE)
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        event = _read(raw)
+        event = _read(raw, native_context)
         new, old = documents(event.data)
         collection, _, document = (event.subject or "").removeprefix("documents/").rpartition("/")
         partition, sort = _keys(new or old or {}, document)
@@ -170,26 +174,29 @@ class Scheduler(EventCodec):
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         if "x-cloudscheduler-jobname" in raw:
             when = text(raw, "x-cloudscheduler-scheduletime")
-            name = text(raw, "x-cloudscheduler-jobname")
+            name = text(raw, "x-cloudscheduler-jobname").rpartition("/")[2]
+            due = parse_moment(when, "x-cloudscheduler-scheduletime")
             event_id = f"{name}/{when}"
-            return [
-                Tick(name, parse_moment(when, "x-cloudscheduler-scheduletime"), event_id, context_of(event_id), raw)
-            ]
-        event = _read(raw)
+            return [Tick(name, due, event_id, context_of(native_context, event_id), raw)]
+        event = _read(raw, native_context)
         return [Tick(event.source.rpartition("/")[2], _when(event), event.id, event.context, raw)]
 
 
-class GoogleEvent(EventCodec):
-    """Any other CloudEvent, of Google's or of anybody's. https://cloudevents.io"""
+class AnyCloudEvent(EventCodec):
+    """Any other CloudEvent, of Google's or of anybody's, or a list of them: https://cloudevents.io"""
 
     shape = "gcp.cloudevent"
     trigger = "event"
 
-    def __init__(self) -> None:
-        self._others = (Storage(), PubSub(), Firestore(), Scheduler())
-
     def recognises(self, raw: Any) -> bool:
-        return _type(raw) != "" and not any(other.recognises(raw) for other in self._others)
+        if type(raw) is list and raw:
+            return all(map(self._is_other, raw))
+        return self._is_other(raw)
+
+    def _is_other(self, raw: Any) -> bool:
+        kind = _type(raw)
+        known = kind in _BLOB_KINDS or kind in (_PUBSUB, _SCHEDULER) or kind.startswith(_FIRESTORE)
+        return kind != "" and not known and "x-cloudscheduler-jobname" not in raw
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        return [_read(raw)]
+        return [_read(event, native_context) for event in (raw if type(raw) is list else (raw,))]

@@ -6,12 +6,10 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64
-
 from portable_contracts._percent import unquote_exact
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import NO_CONTEXT, CloudEvent
-from portable_contracts.reading import parse_moment
+from portable_contracts.reading import decoded, parse_moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,10 +49,7 @@ def read_json(event: Any, context: Context = NO_CONTEXT, native: Any = None) -> 
     if event.get("data_base64") is not None:
         if data is not None:
             raise InvalidArgument("a CloudEvent has data or data_base64, not both")
-        try:
-            data = a2b_base64(event["data_base64"])
-        except (Error, ValueError, TypeError) as error:
-            raise InvalidArgument(f"data_base64 cannot be decoded: {error}") from error
+        data = decoded(event, "data_base64", True)
     return _event(event, data, content_type, context, event if native is None else native)
 
 
@@ -68,6 +63,8 @@ def _binary(request: Request) -> CloudEvent:
         data = None
     elif content_type is not None and _is_json(content_type):
         data = request.json()
+    elif content_type is not None and content_type.lower().startswith("text/"):
+        data = _text(request)
     return _event(attributes, data, content_type, request.context, request.native)
 
 
@@ -101,6 +98,14 @@ def _event(attributes: Mapping[str, Any], data: Any, content_type: Any, context:
         context,
         native,
     )
+
+
+def _text(request: Request) -> str | bytes:
+    """Return the body as text, as the same event has it in JSON; as bytes where it is not what its charset says."""
+    try:
+        return request.text
+    except InvalidArgument:
+        return request.body
 
 
 def _header_value(name: str, value: str) -> str:

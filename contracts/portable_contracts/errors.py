@@ -26,6 +26,8 @@ class PortableError(Exception):
     """Something failed and no more is known; it is not retried."""
 
     retryable: ClassVar[bool] = False
+    reported: ClassVar[bool] = False
+    """Its tracebacks are in the log already: an entry point that can fail an invocation without one does."""
 
     def __init__(self, message: str = "", *, operation: str = "", resource: str = "") -> None:
         super().__init__(message)

@@ -223,6 +223,8 @@ class EventCodec(ABC):
     """The platform's name of the shape, as `portable decode` prints it: `"aws.sqs"`."""
     trigger: ClassVar[str]
     """`"message"`, `"blob"`, `"change"`, `"schedule"` or `"event"`."""
+    words: ClassVar[Sequence[str]] = ()
+    """What stands in such events beside the words of their shape, in lower case: it tells what a broken one was."""
     partial: ClassVar[bool] = False
     """The platform can be told that some of a batch failed; otherwise one failure fails the invocation."""
     ordered: ClassVar[bool] = False

@@ -34,8 +34,7 @@ def decode(context: click.Context, file: TextIO, insisted: str | None, as_json: 
     codecs = list(known(insisted))
     found = next(((provider, codec) for provider, codec in codecs if codec.recognises(raw)), None)
     if found is None:
-        shapes = [codec.shape for _, codec in codecs]
-        click.echo(str(unknown(raw, insisted or "portable", shapes)), err=True)
+        click.echo(str(unknown(raw, insisted or "portable", [codec for _, codec in codecs])), err=True)
         context.exit(1)
     provider, codec = found
     trigger = getattr(codec, "trigger", "http")

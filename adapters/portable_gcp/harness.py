@@ -1,0 +1,129 @@
+"""How the conformance suite runs an app on functions-framework: in this process, over WSGI.
+
+Drivers of Google Cloud's services are not here yet, so it has no resources to make.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from portable_contracts.harness import Harness, MissingCounterpart
+from portable_contracts.provider import Opening
+from portable_gcp._fronts import arriving, described, environ_of, flask_request, response
+from portable_gcp.entry import entry, raw_events
+from portable_gcp.http import FlaskRequest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from portable_contracts.harness import HttpCall
+    from portable_contracts.http import Response
+    from portable_contracts.provider import Runner
+
+SOURCE = '''\
+"""What functions-framework loads: the entry of the runner that comes with the request."""
+
+from flask import request
+
+
+def http(incoming):
+    return request.environ["portable.entry"](incoming)
+
+
+def event(incoming):
+    return request.environ["portable.entry"].event(incoming)
+'''
+
+
+class InvocationFailed(Exception):
+    """The function answered with a status that makes Eventarc, Pub/Sub and Cloud Scheduler deliver again."""
+
+
+class GcpHarness(Harness):
+    """Runs apps on the functions-framework that is installed."""
+
+    provider = "gcp"
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Any] = {}
+
+    def schemes(self, kind: str) -> Sequence[str]:
+        return ()
+
+    def evidence(self, scheme: str) -> str:
+        return "in-process"
+
+    def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
+        raise MissingCounterpart(f"portable_gcp has no driver of {scheme} yet")
+
+    def destroy(self, address: str) -> None:
+        return None
+
+    def opening(self, options: Mapping[str, Any]) -> Opening:
+        return Opening(options=options)
+
+    def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
+        request = flask_request(document["raw"])
+        if shape == FlaskRequest.shape:
+            return request, None
+        received = FlaskRequest().decode(request, None)
+        (raw,) = raw_events(received)
+        return raw, received.context
+
+    def described(self, shape: str, answer: Any) -> Any:
+        return described(answer) if shape == FlaskRequest.shape else answer
+
+    def http_shapes(self) -> Sequence[str]:
+        return (FlaskRequest.shape,)
+
+    def rendered(self, shape: str, call: HttpCall) -> tuple[Any, Any]:
+        return flask_request(arriving(call)), None
+
+    def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
+        return response(answer, environ_of(arriving(call)))
+
+    def send(self, runner: Runner, call: HttpCall) -> Response:
+        return self._call("http", runner, arriving(call))
+
+    def deliver(self, runner: Runner, shape: str, document: Mapping[str, Any]) -> Any:
+        target = "http" if shape == FlaskRequest.shape else "event"
+        answer = self._call(target, runner, document["raw"])
+        if answer.status >= 300:
+            raise InvocationFailed(f"the function answered {answer.status}")
+        return None
+
+    def _call(self, target: str, runner: Runner, request: Mapping[str, Any]) -> Response:
+        if target not in self._functions:
+            self._functions[target] = _function(target)
+        environ = environ_of(request)
+        environ["portable.entry"] = entry(runner)
+        return response(self._functions[target], environ)
+
+
+def _function(target: str) -> Any:
+    """Return the WSGI application that functions-framework makes for *target* of the file above."""
+    try:
+        from functions_framework import create_app
+    except ImportError as error:
+        raise MissingCounterpart(f"pip install functions-framework: {error}") from error
+    # It writes to these, for the one function that its process is for.
+    environment, path, modules = dict(os.environ), list(sys.path), set(sys.modules)
+    try:
+        with tempfile.TemporaryDirectory(prefix="portable-conformance-") as folder:
+            source = Path(folder, "function.py")
+            source.write_text(SOURCE)
+            application: Any = create_app(target, str(source), "http")  # type: ignore[no-untyped-call]  # the vendor's
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = path
+        if "function" not in modules:
+            sys.modules.pop("function", None)
+    # An error reaches the test as it is; without this Flask logs it, and the answer says 500 and no more.
+    application.config["PROPAGATE_EXCEPTIONS"] = target == "event"
+    return application
