@@ -69,7 +69,7 @@ class LocalHarness(Harness):
 
     def leftovers(self, address: str) -> Sequence[str]:
         """Name the files of a bucket that its index does not know."""
-        folder = FileBucket.from_address(Address.parse(address), self.opening({})).native()
+        folder = FileBucket.from_address(Address.parse(address), Opening(data=self._folder or "")).native()
         if not folder.exists():
             return ()
         with closing(sqlite3.connect(folder / "index.db")) as index:
