@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
@@ -35,6 +34,7 @@ def hello(request):
 
 @app.get("/slow")
 def slow(request):
+    print("begun")
     time.sleep(1)
     return "at last"
 
@@ -206,9 +206,8 @@ def test_what_is_in_flight_is_finished(run: Callable[..., Running]) -> None:
     server = run("--port", "0")
     answers: list[str] = []
     asking = threading.Thread(target=lambda: answers.append(server.get("/slow")))
-    server.get("/")
     asking.start()
-    time.sleep(0.3)  # The request has no sign of its own that it has begun.
+    server.wait_for("^begun$")
     code = server.end()
     asking.join(20)
 
