@@ -91,7 +91,7 @@ class Running:
             def found() -> list[re.Match[str]]:
                 return [match for line in self.lines if (match := re.search(pattern, line))]
 
-            assert self._said.wait_for(lambda: len(found()) >= times, timeout=20), "\n".join(self.lines)
+            assert self._said.wait_for(lambda: len(found()) >= times, timeout=60), "\n".join(self.lines)
             return found()[times - 1]
 
     @property
@@ -99,7 +99,7 @@ class Running:
         return self.wait_for(r" on (http://\S+)  \(")[1]
 
     def get(self, path: str, body: bytes | None = None) -> str:
-        with urlopen(self.url + path, data=body, timeout=20) as answer:
+        with urlopen(self.url + path, data=body, timeout=60) as answer:
             return str(answer.read().decode())
 
     def end(self, number: int = signal.SIGTERM) -> int:
@@ -108,8 +108,8 @@ class Running:
         return self.wait()
 
     def wait(self) -> int:
-        code = self.process.wait(20)
-        self._reader.join(20)
+        code = self.process.wait(60)
+        self._reader.join(60)
         return code
 
     def close(self) -> None:
@@ -209,7 +209,7 @@ def test_what_is_in_flight_is_finished(run: Callable[..., Running]) -> None:
     asking.start()
     server.wait_for("^begun$")
     code = server.end()
-    asking.join(20)
+    asking.join(60)
 
     assert (code, answers) == (0, ["at last"])
 
