@@ -13,7 +13,7 @@ from portable_contracts.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import Any, Protocol
 
     from portable_contracts.deploy import Place
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         """A part of a chain: takes an event, gives what the steps behind it gave."""
 
         def plain(self, event: Any) -> Any: ...
-        async def on_loop(self, event: Any) -> Any: ...
+        def on_loop(self, event: Any) -> Awaitable[Any]: ...
 
 
 _VARARGS, _VARKEYWORDS, _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x04, 0x08, 0x20, 0x80, 0x200
@@ -102,13 +102,14 @@ class Handler:
             return wait_for(result)
         return result
 
-    async def on_loop(self, event: Any, values: Mapping[str, str] = _NOTHING) -> Any:
+    def on_loop(self, event: Any, values: Mapping[str, str] = _NOTHING) -> Awaitable[Any]:
         """Call it from a running event loop."""
         if self.is_async:
-            return await (self.function(event, **values) if self.takes_event else self.function())
+            awaitable: Awaitable[Any] = self.function(event, **values) if self.takes_event else self.function()
+            return awaitable
         from portable._looping import in_thread
 
-        return await in_thread(self.plain, event, values)
+        return in_thread(self.plain, event, values)
 
 
 class Middleware:

@@ -27,7 +27,7 @@ from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
     from typing_extensions import Unpack
@@ -413,8 +413,8 @@ class _Innermost:
     def plain(self, event: Any) -> Any:
         return self._answering.plain(event) if isinstance(event, Request) else self._triggers.plain(event)
 
-    async def on_loop(self, event: Any) -> Any:
-        return await (self._answering.on_loop(event) if isinstance(event, Request) else self._triggers.on_loop(event))
+    def on_loop(self, event: Any) -> Awaitable[Any]:
+        return self._answering.on_loop(event) if isinstance(event, Request) else self._triggers.on_loop(event)
 
 
 def _place() -> Place:

@@ -12,24 +12,13 @@ import pytest
 
 HEAVY = {
     "asyncio", "concurrent.futures", "dataclasses", "email", "enum", "http.client", "importlib.metadata", "inspect",
-    "logging", "pathlib", "queue", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib", "typing",
-    "typing_extensions", "urllib.parse", "urllib.request", "uuid",
+    "logging", "pathlib", "queue", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "tomllib",
+    "typing", "typing_extensions", "urllib.parse", "urllib.request", "uuid",
 }  # fmt: skip
 SDKS = {
-    "boto3", "botocore", "google", "azure", "qcloud_cos", "tencentcloud", "flask", "redis", "libcloud", "click", "uvicorn",
-}  # fmt: skip
-    "boto3",
-    "botocore",
-    "google",
-    "azure",
-    "qcloud_cos",
-    "tencentcloud",
-    "flask",
-    "redis",
-    "libcloud",
-    "click",
+    "boto3", "botocore", "google", "azure", "qcloud_cos", "tencentcloud", "flask", "redis", "libcloud", "click",
     "uvicorn",
-}
+}  # fmt: skip
 
 
 def loaded(source: str, folder: Path) -> set[str]:

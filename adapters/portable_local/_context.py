@@ -18,13 +18,11 @@ SECONDS = 30.0
 
 def context_of(native: Any = None) -> Context:
     """Return *native* where it is a Context; else a new one, which holds what *native*, a mapping or None, says."""
+    if native is None:
+        return Context(urandom(16).hex(), "main", "local", time.time() + SECONDS)
     if isinstance(native, Context):
         return native
-    expires = time.time() + SECONDS
-    if native is None:
-        return Context(urandom(16).hex(), "main", "local", expires)
-    if "expires" in native:
-        expires = moment(native, "expires").timestamp()
+    expires = moment(native, "expires").timestamp() if "expires" in native else time.time() + SECONDS
     return Context(
         text(native, "invocation_id", "") or urandom(16).hex(), text(native, "function", "main"), "local", expires
     )

@@ -22,23 +22,30 @@ def entry(runner: Runner) -> Callable[[dict[str, Any], Receive, Send], Awaitable
         if scope["type"] != "http":
             await _other(runner, scope, receive, send)
             return
-        message = await receive()
-        body = message.get("body", b"")
-        if message.get("more_body"):
-            chunks, size = [body], len(body)
-            # What is longer than the app may take is refused by the app: one chunk past that is enough.
-            while message.get("more_body") and size <= most:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    return
-                chunks.append(message.get("body", b""))
-                size += len(chunks[-1])
-            body = b"".join(chunks)
+        body = await _body(receive, most)
+        if body is None:
+            return
         start, end = await run({"scope": scope, "body": body}, None)
         await send(start)
         await send(end)
 
     return application
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """Return the request's body; None where the client has gone. One that the app refuses is not read to its end."""
+    chunks: list[bytes] = []
+    size = 0
+    while size <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        chunk = message.get("body", b"")
+        if not message.get("more_body"):
+            return b"".join((*chunks, chunk)) if chunks else chunk
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)
 
 
 async def _other(runner: Runner, scope: dict[str, Any], receive: Receive, send: Send) -> None:
