@@ -110,3 +110,17 @@ def logical(call: HttpCall) -> Request:
         body=call.body,
         client=call.client,
     )
+
+
+def cookie(line: str) -> tuple[str, set[tuple[str, str]]]:
+    """Return what a Set-Cookie line says: the order of attributes, their names' case and empty ones are of no account.
+
+    https://www.rfc-editor.org/rfc/rfc6265#section-5.2
+    """
+    pair, *attributes = line.split(";")
+    said = set()
+    for attribute in attributes:
+        name, found, value = attribute.strip().partition("=")
+        if value or not found:
+            said.add((name.lower(), value.lower() if name.lower() == "samesite" else value))
+    return pair, said

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from portable_conformance import contract
 from portable_conformance._fuzzing import SETTINGS
 from portable_conformance._golden import FOLDER, codec_of, codecs, goldens, recognisers
-from portable_conformance._requests import calls, logical, responses
+from portable_conformance._requests import calls, cookie, logical, responses
 from portable_contracts.http import Headers, HttpCodec, Request, Response
 
 TYPE_CHECKING = False
@@ -187,7 +187,7 @@ class TestResponsesOfAnyContent:
         self, provider: Provider, harness: Harness, shape: str, call: HttpCall, response: Response
     ) -> None:
         received = Headers.received(exchanged(provider, harness, shape, call, response).headers.multi_items())
-        sent = Headers.received(response.headers.multi_items())
+        sent = Headers.received(pair for pair in response.headers.multi_items() if pair[0] != "set-cookie")
 
         assert {name: received.getlist(name) for name in sent} == {name: sent.getlist(name) for name in sent}
 
@@ -196,9 +196,9 @@ class TestResponsesOfAnyContent:
     def test_each_cookie_is_received_on_its_own(
         self, provider: Provider, harness: Harness, shape: str, call: HttpCall, response: Response
     ) -> None:
-        received = exchanged(provider, harness, shape, call, response)
+        received = exchanged(provider, harness, shape, call, response).headers.getlist("set-cookie")
 
-        assert received.headers.getlist("set-cookie") == response.headers.getlist("set-cookie")
+        assert list(map(cookie, received)) == list(map(cookie, response.headers.getlist("set-cookie")))
 
 
 def exchanged(provider: Provider, harness: Harness, shape: str, call: HttpCall, response: Response) -> Response:

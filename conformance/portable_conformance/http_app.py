@@ -13,6 +13,7 @@ from portable import App, Request, Response
 from portable.config import Configuration, Target
 from portable.runtime import runner
 from portable_conformance import contract
+from portable_conformance._requests import cookie
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.harness import HttpCall
 from portable_contracts.http import HttpCapabilities
@@ -380,9 +381,9 @@ class TestHeadersAndCookies:
         assert client.echo("/echo/x", ("cookie", header))["cookies"] == cookies
 
     def test_an_answer_sets_each_cookie_on_its_own(self, client: Client) -> None:
-        assert client.get("/cookies").headers.getlist("set-cookie") == [
-            "session=abc; Path=/; HttpOnly; SameSite=Lax",
-            "theme=dark; Path=/; SameSite=Lax",
+        assert list(map(cookie, client.get("/cookies").headers.getlist("set-cookie"))) == [
+            cookie("session=abc; Path=/; HttpOnly; SameSite=Lax"),
+            cookie("theme=dark; Path=/; SameSite=Lax"),
         ]
 
     def test_an_answer_keeps_repeated_headers(self, client: Client) -> None:
