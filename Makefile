@@ -33,6 +33,7 @@ fuzz: $(DEV)
 	PORTABLE_FUZZ_EXAMPLES=2000000 $(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider local -k fuzz
 
 bench: $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
 
 wheel: $(DEV)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         json: Any
         form: Form
 
+
 NO_JSON: Any = object()
 """Where no JSON is given: None is JSON's null."""
 
