@@ -168,6 +168,12 @@ def bucket(make_bucket: Callable[..., Bucket]) -> Bucket:
 
 
 @pytest.fixture
+def resource(request: pytest.FixtureRequest, resources: Resources) -> Resource:
+    made: Resource = resources.make(request.node.get_closest_marker("portable_contract").args[0], {})
+    return made
+
+
+@pytest.fixture
 def reopen(resources: Resources) -> Callable[[Resource], Any]:
     return resources.reopen
 

@@ -1,4 +1,4 @@
-"""The blob contract: deleting and copying objects, and a bucket that is not there. The rest is in `blob_*`."""
+"""The blob contract: deleting and copying objects, a bucket that is not there, the driver. The rest is in `blob_*`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from portable.blob import Bucket
 from portable_conformance import contract
 from portable_conformance._bodies import MIB, pattern, patterned
 from portable_conformance._buckets import digest, keys, write_all
+from portable_conformance._drivers import DriverPromises
 from portable_conformance._keys import WEIRD_KEYS
 from portable_contracts.errors import InvalidArgument, NotFound
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from portable_contracts.harness import Harness
+    from portable_contracts.provider import Driver
 
 pytestmark = contract("bucket")
 
@@ -298,3 +300,11 @@ class TestAMissingBucket:
 
     def test_opening_it_makes_no_call(self, unreachable: Bucket) -> None:
         assert "bucket" in str(unreachable)
+
+
+class TestDriver(DriverPromises):
+    def test_a_driver_that_was_closed_opens_again(self, bucket: Bucket, driver_of: Callable[[Bucket], Driver]) -> None:
+        bucket.write("k", b"1")
+        driver_of(bucket).close()
+
+        assert bucket.read("k") == b"1"

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from portable import registry
+from portable.kv import Table
 from portable_conformance import contract
+from portable_conformance._drivers import DriverPromises
 from portable_contracts.errors import AlreadyExists, Conflict, InvalidArgument, NotFound, PortableError
 from portable_contracts.kv import Item
 
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portable.kv import Table
+    from portable_contracts.harness import Harness
     from portable_contracts.kv import KVCapabilities, KVDriver
 
 pytestmark = contract("table")
@@ -26,17 +27,6 @@ def a_version_of(table: Table) -> str:
     item = table.put("gone", "", 1)
     table.delete("gone")
     return item.version
-
-
-WATCHED_OPENING = """
-events = []
-def watch(event, arguments):
-    if event in ("open", "os.mkdir", "socket.connect", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen"):
-        events.append((event, str(arguments)))
-sys.addaudithook(watch)
-driver = registry.open_driver(resource.kind, address, opening)
-print(events)
-"""
 
 
 class TestReading:
@@ -93,15 +83,24 @@ class TestReading:
 
         assert seen == list(range(20))
 
+    def test_every_way_of_reading_sees_the_write_before_it_through_another_handle(
+        self, table: Table, reopen: Callable[[Table], Table]
+    ) -> None:
+        other = reopen(table)
+        seen = []
+        for number in range(10):
+            table.put("p", "s", number)
+            found = [*other.get_many([("p", "s")]), *other.query("p"), *other.page("p").items, *other.scan()]
+            seen.append([item and item.value for item in found])
+
+        assert seen == [[number] * 4 for number in range(10)]
+
     def test_two_tables_do_not_share_items(self, make_table: Callable[[], Table]) -> None:
         one, other = make_table(), make_table()
         one.put("p", "s", 1)
 
         assert other.get("p", "s", default=None) is None
         assert list(other.scan()) == []
-
-    def test_the_native_client_can_be_had(self, table: Table) -> None:
-        assert table.native() is not None
 
 
 class TestReadingMany:
@@ -619,40 +618,12 @@ class TestIncrementing:
         assert table.get("p", "s", default=None) is None
 
 
-class TestDriver:
-    """What every driver is, whatever it drives."""
-
-    def test_the_provider_declares_what_the_driver_does(
-        self, table: Table, capabilities: KVCapabilities, driver_of: Callable[[Table], KVDriver]
-    ) -> None:
-        assert driver_of(table).capabilities == capabilities
-
-    def test_the_driver_serves_the_scheme_that_it_names(
-        self, table: Table, scheme: str, driver_of: Callable[[Table], KVDriver]
-    ) -> None:
-        assert driver_of(table).scheme == scheme
-        assert registry.driver_class("table", scheme) is type(driver_of(table))
-
-    @pytest.mark.parametrize("error", [Exception(), ValueError("x"), OSError(5, "x"), KeyError("x"), RuntimeError()])
-    def test_an_error_that_the_driver_does_not_know_is_unclassified(
-        self, table: Table, driver_of: Callable[[Table], KVDriver], error: Exception
-    ) -> None:
-        assert issubclass(driver_of(table).classify(error), PortableError)
-
-    def test_the_service_asks_for_no_wait_after_an_error_of_ours(
-        self, table: Table, driver_of: Callable[[Table], KVDriver]
-    ) -> None:
-        assert driver_of(table).retry_after(ValueError("x")) is None
-
+class TestDriver(DriverPromises):
     def test_a_driver_that_was_closed_opens_again(self, table: Table, driver_of: Callable[[Table], KVDriver]) -> None:
         table.put("p", "s", 1)
         driver_of(table).close()
-        driver_of(table).close()
 
         assert table.get("p", "s").value == 1
-
-    def test_making_a_driver_reaches_out_for_nothing(self, table: Table, start_process: Callable[..., Any]) -> None:
-        assert start_process(table, WATCHED_OPENING).communicate()[0] == "[]\n"
 
     def test_items_stay_when_the_last_handle_is_closed(
         self, table: Table, driver_of: Callable[[Table], KVDriver], reopen: Callable[[Table], Table]
@@ -661,3 +632,27 @@ class TestDriver:
         driver_of(table).close()
 
         assert reopen(table).get("p", "s") == item
+
+
+MISSING_TABLE: dict[str, Callable[[Table], Any]] = {
+    "get": lambda table: table.get("p", "s", default=None),
+    "get_many": lambda table: table.get_many([("p", "s")]),
+    "put": lambda table: table.put("p", "s", 1),
+    "create": lambda table: table.create("p", "s", 1),
+    "delete": lambda table: table.delete("p", "s"),
+    "query": lambda table: list(table.query("p")),
+    "scan": lambda table: list(table.scan()),
+}
+
+
+class TestMissingTables:
+    @pytest.mark.parametrize("call", MISSING_TABLE.values(), ids=MISSING_TABLE)
+    def test_a_call_on_a_table_that_does_not_exist_is_not_found(
+        self, harness: Harness, scheme: str, call: Callable[[Table], Any]
+    ) -> None:
+        address = harness.unreachable("table", scheme)
+        if address is None:
+            pytest.skip("the service makes a table on first use")
+
+        with pytest.raises(NotFound):
+            call(Table.at(address, opening=harness.opening({})))

@@ -32,6 +32,7 @@ Fixtures
     make_queue(**options)       likewise; options are those of ResourceSpec, and `dead_letter` may be a Queue
     make_bucket(**options)
     table, queue, bucket        one of them, made without options
+    resource                    the one that this contract is about
     reopen(resource)            a second, independent handle on the same address
     address_of(resource)        its address
     driver_of(resource)         its driver, for what the portable type does not show
@@ -61,8 +62,8 @@ if TYPE_CHECKING:
     from portable_conformance._session import Session  # noqa: F401  # named in the string below
 
 HERE = Path(__file__).parent
-NOT_SUITES = ("plugin", "report")
-SUITES = tuple(sorted(path.stem for path in HERE.glob("*.py") if path.stem[0] != "_" and path.stem not in NOT_SUITES))
+MODULES = tuple(sorted({path.stem for path in HERE.glob("*.py")} - {"__init__", "plugin", "report"}))
+SUITES = tuple(module for module in MODULES if not module.startswith("_"))
 
 _session = pytest.StashKey["Session | None"]()
 
@@ -94,7 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: takes more than about a second",
     ):
         config.addinivalue_line("markers", line)
-    pytest.register_assert_rewrite(*(f"portable_conformance.{suite}" for suite in SUITES))
+    pytest.register_assert_rewrite(*(f"portable_conformance.{module}" for module in MODULES))
     from portable_conformance import _fixtures
     from portable_conformance._session import Session
 

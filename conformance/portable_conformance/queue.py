@@ -11,16 +11,18 @@ import pytest
 
 from portable import registry
 from portable._outgoing import Send
+from portable.queue import Queue
 from portable_conformance import contract, needs, without
+from portable_conformance._drivers import DriverPromises
 from portable_conformance._queues import Leases, bodies, drain, seconds, take
-from portable_contracts.errors import InvalidArgument, PortableError
+from portable_contracts.errors import InvalidArgument, NotFound
 from portable_contracts.events import Message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from portable.queue import Queue
+    from portable_contracts.harness import Harness
     from portable_contracts.provider import Provider
     from portable_contracts.queue import QueueCapabilities, QueueDriver
 
@@ -433,51 +435,14 @@ class TestAcknowledging:
         assert queue.receive() == []
 
 
-WATCHED_OPENING = """
-events = []
-def watch(event, arguments):
-    if event in ("open", "os.mkdir", "socket.connect", "socket.getaddrinfo", "sqlite3.connect", "subprocess.Popen"):
-        events.append((event, str(arguments)))
-sys.addaudithook(watch)
-driver = registry.open_driver(resource.kind, address, opening)
-print(events)
-"""
-
-
-class TestDriver:
-    """What every driver is, whatever it drives."""
-
-    def test_the_provider_declares_what_the_driver_does(
-        self, queue: Queue, capabilities: QueueCapabilities, driver_of: Callable[[Queue], QueueDriver]
-    ) -> None:
-        assert driver_of(queue).capabilities == capabilities
-
-    def test_the_driver_serves_the_scheme_that_it_names(
-        self, queue: Queue, scheme: str, driver_of: Callable[[Queue], QueueDriver]
-    ) -> None:
-        assert driver_of(queue).scheme == scheme
-        assert registry.driver_class("queue", scheme) is type(driver_of(queue))
-
-    @pytest.mark.parametrize("error", [Exception(), ValueError("x"), OSError(5, "x"), KeyError("x"), RuntimeError()])
-    def test_an_error_that_the_driver_does_not_know_is_still_classified(
-        self, queue: Queue, driver_of: Callable[[Queue], QueueDriver], error: Exception
-    ) -> None:
-        assert issubclass(driver_of(queue).classify(error), PortableError)
-
+class TestDriver(DriverPromises):
     def test_a_driver_that_was_closed_opens_again(
         self, queue: Queue, driver_of: Callable[[Queue], QueueDriver]
     ) -> None:
         queue.send(b"1")
         driver_of(queue).close()
-        driver_of(queue).close()
 
         assert bodies(take(queue)) == [b"1"]
-
-    def test_making_a_driver_reaches_out_for_nothing(self, queue: Queue, start_process: Callable[..., Any]) -> None:
-        assert start_process(queue, WATCHED_OPENING).communicate()[0] == "[]\n"
-
-    def test_the_native_client_can_be_had(self, queue: Queue) -> None:
-        assert queue.native() is not None
 
     @needs("push")
     def test_messages_that_the_platform_pushes_have_a_codec(self, provider: Provider) -> None:
@@ -486,3 +451,22 @@ class TestDriver:
     @without("push")
     def test_where_the_platform_does_not_push_a_poller_can_receive(self, queue: Queue) -> None:
         assert sent_and_received(queue, b"1").body == b"1"
+
+
+MISSING_QUEUE: dict[str, Callable[[Queue], Any]] = {
+    "send": lambda queue: queue.send(b"1"),
+    "receive": lambda queue: queue.receive(),
+}
+
+
+class TestMissingQueues:
+    @pytest.mark.parametrize("call", MISSING_QUEUE.values(), ids=MISSING_QUEUE)
+    def test_a_call_on_a_queue_that_does_not_exist_is_not_found(
+        self, harness: Harness, scheme: str, call: Callable[[Queue], Any]
+    ) -> None:
+        address = harness.unreachable("queue", scheme)
+        if address is None:
+            pytest.skip("the service makes a queue on first use")
+
+        with pytest.raises(NotFound):
+            call(Queue.at(address, opening=harness.opening({})))
