@@ -127,6 +127,23 @@ class Headers(MultiMap[str]):
         lowered = _checked_name(name)
         self._lists.setdefault(lowered, []).append(_checked_value(name, value))
 
+    def joined(self) -> tuple[dict[str, str], list[str]]:
+        """Return each field with its values joined by commas, and the Set-Cookie lines apart, for platforms that take
+        one value of a name. Raises InvalidArgument for a field that is no list and stands there twice.
+        """
+        fields: dict[str, str] = {}
+        cookies: list[str] = []
+        for name, values in self._lists.items():
+            if len(values) == 1 and name != "set-cookie":
+                fields[name] = values[0]
+            elif name == "set-cookie":
+                cookies = list(values)
+            elif name in _SINGLE:
+                raise InvalidArgument(f"header {name} stands there {len(values)} times, and it is no list")
+            elif values:
+                fields[name] = ", ".join(values)
+        return fields, cookies
+
     def __setitem__(self, name: str, value: str) -> None:
         self._lists[_checked_name(name)] = [_checked_value(name, value)]
 

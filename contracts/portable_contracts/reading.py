@@ -84,6 +84,16 @@ def decoded(record: Mapping[str, Any], name: str, is_base64: bool) -> bytes:
         raise InvalidArgument(f"{name} cannot be decoded: {error}") from error
 
 
+def client_address(forwarded: str) -> str | None:
+    """Return the address that the platform's front saw: the last one in X-Forwarded-For, without a port, or None."""
+    address = forwarded.rpartition(",")[2].strip()
+    if address.startswith("["):
+        address = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        address = address.partition(":")[0]
+    return address or None
+
+
 def moment(record: Mapping[str, Any], name: str) -> datetime:
     """Return the time at *name*, written as in RFC 3339 with any number of decimals; aware, in UTC."""
     return parse_moment(text(record, name), name)
