@@ -161,7 +161,8 @@ class _Runner(Runner):
         raised = [error for error in errors if error is not None]
         if not raised:
             return codec.encode(events, [False] * len(events))
-        if len(events) == 1 and codec.trigger != "message":
+        reports = self._partial_batch and codec.partial
+        if len(events) == 1 and codec.trigger != "message" and not reports:
             raise raised[0]  # The platform logs it.
         if codec.trigger != "message":
             for event, error in zip(events, errors):  # noqa: B905  # a stream's errors end with the first
@@ -169,7 +170,7 @@ class _Runner(Runner):
                     report(event, error)
         left = [NotDone("left alone")] * (len(events) - len(errors))
         again = [error is not None for error in (*errors, *left)]
-        if self._partial_batch and codec.partial:
+        if reports:
             return codec.encode(events, again)
         first = next((error for error in raised if not isinstance(error, NotDone)), raised[0])
         what = "messages" if codec.trigger == "message" else "events"
