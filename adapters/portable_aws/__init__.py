@@ -21,4 +21,5 @@ provider = Provider(
         "portable_aws.events:EventBridge",
     ),
     entry="portable_aws.entry:entry",
+    harness="portable_aws.harness:AwsHarness",
 )

@@ -1,4 +1,7 @@
-"""The Context of a Lambda invocation, from the runtime's own context object."""
+"""The Context of a Lambda invocation, from the runtime's own context object.
+
+https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
+"""
 
 from __future__ import annotations
 
@@ -19,4 +22,4 @@ def context_of(native: Any, request_id: str = "") -> Context:
     if native is None:
         return Context(request_id, "", "aws", time.time() + UNKNOWN_SECONDS)
     expires = time.time() + native.get_remaining_time_in_millis() / 1000
-    return Context(native.aws_request_id, native.function_name, "aws", expires)
+    return Context(native.aws_request_id, native.function_name or "", "aws", expires)

@@ -5,11 +5,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html lists the page
 
 from __future__ import annotations
 
-from portable_aws._attributes import plain
+from datetime import datetime, timezone
+
+from portable_aws._attributes import item, keys
 from portable_aws._context import context_of
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, Change, CloudEvent, EventCodec, Message, Tick
 from portable_contracts.http import unquote
+from portable_contracts.provider import EMPTY
 from portable_contracts.reading import decoded, epoch, mapping, moment, records, text, whole
 
 TYPE_CHECKING = False
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from portable_contracts.events import Context, Event
+
+ENCODING = "portable.encoding"
+"""The attribute that says `base64` of a body that SQS and SNS cannot carry: bytes that are no text, or none at all.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+"""
+FIFO = ".fifo"
+"""The end of a FIFO queue's name in AWS; to an app it is part of the kind, as the scheme `sqs+fifo` says it."""
 
 
 def _source(raw: Any) -> Any:
@@ -44,19 +55,24 @@ class Sqs(EventCodec):
 
     def _message(self, record: Mapping[str, Any], context: Context) -> Message:
         told = mapping(record, "attributes", optional=True)
-        body, attributes = text(record, "body", ""), _attributes(mapping(record, "messageAttributes", optional=True))
-        notification = _notification(body)
-        if notification is not None:
-            body = text(notification, "Message")
-            attributes |= _attributes(mapping(notification, "MessageAttributes", optional=True))
+        attributes = _attributes(mapping(record, "messageAttributes", optional=True))
+        body = text(record, "body", "")
+        if body.startswith("{") and '"TopicArn"' in body:
+            notification = _notification(body)
+            if notification is not None:
+                body = text(notification, "Message")
+                attributes = {**attributes, **_attributes(mapping(notification, "MessageAttributes", optional=True))}
+        queue = text(record, "eventSourceARN").rpartition(":")[2]
+        # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
+        group = text(told, "MessageGroupId", "") or None if queue.endswith(FIFO) else None
         return Message(
             text(record, "messageId"),
-            text(record, "eventSourceARN").rpartition(":")[2],
-            body.encode(),
+            queue.removesuffix(FIFO),
+            _content(body, attributes),
             attributes,
             whole(told, "ApproximateReceiveCount", 1),
-            epoch(whole(told, "SentTimestamp") / 1000, "SentTimestamp") if "SentTimestamp" in told else None,
-            text(told, "MessageGroupId", "") or None,
+            _sent(told),
+            group,
             context,
             record,
         )
@@ -67,23 +83,37 @@ class Sqs(EventCodec):
         return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
 
 
-def _notification(body: str) -> Mapping[str, Any] | None:
-    """Return the SNS notification that *body* is, where a topic sends to the queue without raw delivery; else None."""
-    if not (body.startswith("{") and '"TopicArn"' in body and '"Notification"' in body):
+def _sent(told: Mapping[str, Any]) -> datetime | None:
+    if told.get("SentTimestamp") is None:
         return None
+    milliseconds = whole(told, "SentTimestamp")
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidArgument(f"SentTimestamp is {milliseconds}, which is no time") from error
+
+
+def _notification(body: str) -> Mapping[str, Any] | None:
+    """Return the SNS notification that *body* is, where a topic sends to the queue without raw delivery; else None.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
+    """
     import json
 
     try:
         notification = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if type(notification) is dict and notification.get("Type") == "Notification" and "TopicArn" in notification:
-        return notification
+    known = ("Type", "TopicArn", "Message", "MessageId")
+    if type(notification) is dict and all(type(notification.get(name)) is str for name in known):
+        return notification if notification["Type"] == "Notification" else None
     return None
 
 
-def _attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
+def _attributes(attributes: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the attributes as text: SQS writes their values' names small, SNS has one `Value`; bytes stay base64."""
+    if not attributes:
+        return EMPTY
     values: dict[str, str] = {}
     for name, attribute in attributes.items():
         if type(attribute) is not dict:
@@ -93,6 +123,14 @@ def _attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
                 values[name] = attribute[field]
                 break
     return values
+
+
+def _content(body: str, attributes: Mapping[str, str]) -> bytes:
+    """Return the body's bytes, and take the attribute that says how it is written out of *attributes*."""
+    if ENCODING not in attributes:
+        return decoded({"body": body}, "body", False)
+    assert isinstance(attributes, dict)
+    return decoded({"body": body}, "body", attributes.pop(ENCODING) == "base64")
 
 
 class Sns(EventCodec):
@@ -106,21 +144,20 @@ class Sns(EventCodec):
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         context = context_of(native_context)
-        messages: list[Event] = []
-        for record in records(raw, "Records"):
-            sns = mapping(record, "Sns")
-            messages.append(
-                Message(
-                    text(sns, "MessageId"),
-                    text(sns, "TopicArn").rpartition(":")[2],
-                    text(sns, "Message").encode(),
-                    _attributes(mapping(sns, "MessageAttributes", optional=True)),
-                    sent=moment(sns, "Timestamp"),
-                    context=context,
-                    native=record,
-                )
-            )
-        return messages
+        return [self._message(record, context) for record in records(raw, "Records")]
+
+    def _message(self, record: Mapping[str, Any], context: Context) -> Message:
+        sns = mapping(record, "Sns")
+        attributes = _attributes(mapping(sns, "MessageAttributes", optional=True))
+        return Message(
+            text(sns, "MessageId"),
+            text(sns, "TopicArn").rpartition(":")[2],
+            _content(text(sns, "Message"), attributes),
+            attributes,
+            sent=moment(sns, "Timestamp"),
+            context=context,
+            native=record,
+        )
 
 
 class Kinesis(EventCodec):
@@ -139,22 +176,22 @@ class Kinesis(EventCodec):
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         context = context_of(native_context)
-        messages: list[Event] = []
-        for record in records(raw, "Records"):
-            kinesis = mapping(record, "kinesis")
-            arrival = kinesis.get("approximateArrivalTimestamp")
-            messages.append(
-                Message(
-                    text(kinesis, "sequenceNumber"),
-                    text(record, "eventSourceARN").rpartition("/")[2],
-                    decoded(kinesis, "data", True),
-                    sent=epoch(arrival, "approximateArrivalTimestamp") if isinstance(arrival, (int, float)) else None,
-                    group=text(kinesis, "partitionKey", "") or None,
-                    context=context,
-                    native=record,
-                )
-            )
-        return messages
+        return [self._message(record, context) for record in records(raw, "Records")]
+
+    def _message(self, record: Mapping[str, Any], context: Context) -> Message:
+        kinesis = mapping(record, "kinesis")
+        arrival = kinesis.get("approximateArrivalTimestamp")
+        # With enhanced fan-out the ARN goes on with the consumer's name.
+        stream = text(record, "eventSourceARN").partition(":stream/")[2].partition("/")[0]
+        return Message(
+            text(kinesis, "sequenceNumber"),
+            stream,
+            decoded(kinesis, "data", True),
+            sent=epoch(arrival, "approximateArrivalTimestamp") if isinstance(arrival, (int, float)) else None,
+            group=text(kinesis, "partitionKey", "") or None,
+            context=context,
+            native=record,
+        )
 
     def encode(self, events: Sequence[Event], failed: Sequence[bool]) -> Any:
         return _checkpoint([event.id for event in events], failed)
@@ -187,89 +224,65 @@ class DynamoDBStream(EventCodec):
         return [self._change(record, context) for record in records(raw, "Records")]
 
     def _change(self, record: Mapping[str, Any], context: Context) -> Change:
-        stream = mapping(record, "dynamodb")
-        kind = self._kinds.get(text(record, "eventName"))
+        stream, name = mapping(record, "dynamodb"), text(record, "eventName")
+        kind = self._kinds.get(name)
         if kind is None:
-            raise InvalidArgument(f"eventName is {record['eventName'][:40]!r}; expected {', '.join(self._kinds)}")
-        partition, sort = _key_names(mapping(stream, "Keys"))
-        keys = {name: plain(attribute, f"Keys.{name}") for name, attribute in mapping(stream, "Keys").items()}
+            raise InvalidArgument(f"eventName is {name[:40]!r}; expected {', '.join(self._kinds)}")
         when = stream.get("ApproximateCreationDateTime", 0)
         if type(when) not in (int, float):
             raise InvalidArgument("ApproximateCreationDateTime is no number")
+        text(stream, "SequenceNumber")  # What `encode` names.
+        key_names = mapping(stream, "Keys")
+        old, new = (mapping(stream, image, optional=True) for image in ("OldImage", "NewImage"))
         return Change(
             text(record, "eventID"),
-            _table(text(record, "eventSourceARN")),
-            str(keys[partition]),
-            "" if sort is None else str(keys[sort]),
+            text(record, "eventSourceARN").partition(":table/")[2].partition("/")[0],
+            *keys(key_names),
             kind,
-            _image(stream, "OldImage", keys),
-            _image(stream, "NewImage", keys),
+            item(old, "OldImage", key_names) if old else None,
+            item(new, "NewImage", key_names) if new else None,
             epoch(when, "ApproximateCreationDateTime"),
             context,
             record,
         )
 
     def encode(self, events: Sequence[Event], failed: Sequence[bool]) -> Any:
-        numbers = [event.native["dynamodb"]["SequenceNumber"] for event in events]
-        return _checkpoint(numbers, failed)
-
-
-_SORT_NAMES = ("sort", "sk", "sort_key", "sortkey", "range", "range_key", "rangekey")
-
-
-def _key_names(keys: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return which of a record's keys is the partition key and which the sort key; the record does not say."""
-    names = list(keys)
-    if not 1 <= len(names) <= 2:
-        raise InvalidArgument(f"Keys has {len(names)} entries; expected one or two")
-    if len(names) == 1:
-        return names[0], None
-    if names[0].lower() in _SORT_NAMES:
-        names.reverse()
-    return names[0], names[1]
-
-
-def _image(stream: Mapping[str, Any], name: str, keys: Mapping[str, Any]) -> Any:
-    """Return an item's value: the attribute `value` of an item that portable wrote, else all that are no keys."""
-    image = mapping(stream, name, optional=True)
-    if not image:
-        return None
-    if "value" in image and "version" in image:
-        return plain(image["value"], f"{name}.value")
-    return {field: plain(attribute, f"{name}.{field}") for field, attribute in image.items() if field not in keys}
-
-
-def _table(arn: str) -> str:
-    return arn.partition(":table/")[2].partition("/")[0] or arn
+        return _checkpoint([event.native["dynamodb"]["SequenceNumber"] for event in events], failed)
 
 
 class S3(EventCodec):
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html"""
+    """What was created or deleted; other notifications, such as of an object back from Glacier, are no blob events.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
 
     shape = "aws.s3"
     trigger = "blob"
 
     def recognises(self, raw: Any) -> bool:
-        return bool(_source(raw) == "aws:s3")
+        return bool(_source(raw) == "aws:s3") and _blob_kind(raw["Records"][0].get("eventName")) is not None
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         context = context_of(native_context)
         return [self._event(record, context) for record in records(raw, "Records")]
 
-    def _event(self, record: Mapping[str, Any], context: Context) -> Event:
+    def _event(self, record: Mapping[str, Any], context: Context) -> BlobEvent:
         name, s3 = text(record, "eventName"), mapping(record, "s3")
-        bucket, entry = text(mapping(s3, "bucket"), "name"), mapping(s3, "object")
-        request = text(mapping(record, "responseElements", optional=True), "x-amz-request-id", "")
-        event_id = f"{request}/{text(entry, 'sequencer', '')}"
-        when = moment(record, "eventTime")
-        kind = _blob_kind(name)
+        kind, entry = _blob_kind(name), mapping(s3, "object")
         if kind is None:
-            return CloudEvent(
-                event_id, f"aws:s3:{bucket}", f"aws.s3.{name}", dict(s3), None, when, None, {}, context, record
-            )
-        # The key is encoded as a form is: https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
-        key = unquote(text(entry, "key").replace("+", " "))
-        return _blob(event_id, bucket, key, kind, when, entry, "eTag", context, record)
+            raise InvalidArgument(f"eventName is {name[:60]!r}; expected one that creates or deletes")
+        request = text(mapping(record, "responseElements", optional=True), "x-amz-request-id", "")
+        return BlobEvent(
+            f"{request}-{text(entry, 'sequencer', '')}",
+            text(mapping(s3, "bucket"), "name"),
+            # Encoded as a form is: https://docs.aws.amazon.com/lambda/latest/dg/with-s3.html
+            unquote(text(entry, "key").replace("+", " ")),
+            kind,
+            moment(record, "eventTime"),
+            *_size_and_version(kind, entry, "eTag"),
+            context,
+            record,
+        )
 
 
 class S3EventBridge(EventCodec):
@@ -278,40 +291,40 @@ class S3EventBridge(EventCodec):
     shape = "aws.s3.eventbridge"
     trigger = "blob"
 
+    _kinds = {"Object Created": "created", "Object Deleted": "deleted"}
+
     def recognises(self, raw: Any) -> bool:
-        return _on_bus(raw) and raw["source"] == "aws.s3" and raw["detail-type"] in ("Object Created", "Object Deleted")
+        return _on_bus(raw) and raw["source"] == "aws.s3" and raw["detail-type"] in self._kinds
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        detail = mapping(raw, "detail")
-        entry, bucket = mapping(detail, "object"), text(mapping(detail, "bucket"), "name")
-        kind = "created" if raw["detail-type"] == "Object Created" else "deleted"
-        # Unlike in a notification the key is not encoded here.
-        event_id, key, when = text(raw, "id"), text(entry, "key"), moment(raw, "time")
-        return [_blob(event_id, bucket, key, kind, when, entry, "etag", context_of(native_context, event_id), raw)]
+        detail, kind, event_id = mapping(raw, "detail"), self._kinds[raw["detail-type"]], text(raw, "id")
+        entry = mapping(detail, "object")
+        return [
+            BlobEvent(
+                event_id,
+                text(mapping(detail, "bucket"), "name"),
+                text(entry, "key"),  # Unlike in a notification it is not encoded.
+                kind,
+                moment(raw, "time"),
+                *_size_and_version(kind, entry, "etag"),
+                context_of(native_context, event_id),
+                raw,
+            )
+        ]
 
 
-def _blob_kind(name: str) -> str | None:
+def _blob_kind(name: Any) -> str | None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html"""
+    if type(name) is not str:
+        return None
     name = name.removeprefix("s3:")
     if name.startswith("ObjectCreated:"):
         return "created"
     return "deleted" if name.startswith(("ObjectRemoved:", "LifecycleExpiration:")) else None
 
 
-def _blob(
-    event_id: str,
-    bucket: str,
-    key: str,
-    kind: str,
-    when: Any,
-    entry: Mapping[str, Any],
-    tag: str,
-    context: Any,
-    raw: Any,
-) -> BlobEvent:
-    created = kind == "created"
-    size = whole(entry, "size", 0) if created else None
-    version = text(entry, tag, "").strip('"') or None if created else None
-    return BlobEvent(event_id, bucket, key, kind, when, size, version, context, raw)
+def _size_and_version(kind: str, entry: Mapping[str, Any], tag: str) -> tuple[int | None, str | None]:
+    return (whole(entry, "size", 0), text(entry, tag, "").strip('"') or None) if kind == "created" else (None, None)
 
 
 def _on_bus(raw: Any) -> bool:
@@ -349,7 +362,7 @@ class Scheduler(EventCodec):
     """The schedule's target input; `<name>` stands for the schedule's name."""
 
     def recognises(self, raw: Any) -> bool:
-        return type(raw) is dict and "aws.scheduler" in raw
+        return type(raw) is dict and "aws.scheduler" in raw and not _on_bus(raw)
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         event_id = text(raw, "id", "")
@@ -370,7 +383,6 @@ class EventBridge(EventCodec):
         return _on_bus(raw) and not any(other.recognises(raw) for other in self._others)
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        extensions = {name: text(raw, name, "") for name in ("account", "region") if raw.get(name)}
         event_id = text(raw, "id")
         return [
             CloudEvent(
@@ -380,7 +392,6 @@ class EventBridge(EventCodec):
                 raw["detail"],
                 time=moment(raw, "time"),
                 content_type="application/json",
-                extensions=extensions,
                 context=context_of(native_context, event_id),
                 native=raw,
             )

@@ -7,12 +7,11 @@ decode query parameters either: https://docs.aws.amazon.com/elasticloadbalancing
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
 from portable_aws._context import context_of
-from portable_contracts.errors import InvalidArgument
+from portable_contracts.bodies import base64_text, text_or_base64
+from portable_contracts.errors import InvalidArgument, LimitExceeded
 from portable_contracts.http import Headers, HttpCodec, Request, unquote
-from portable_contracts.reading import decoded, mapping, sequence, text
+from portable_contracts.reading import client_address, decoded, mapping, sequence, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from portable_contracts.http import Response
+
+_LAMBDA = 6_291_456 - 65_536
+"""Bytes of a body in Lambda's answer of 6 MB, with room for the headers:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_BALANCER = 1_048_576 - 16_384
+"""Likewise in the 1 MB that a load balancer takes."""
+_SMALL = 1_000_000
+"""Bytes of text that fit into either, even where JSON writes each as six characters."""
 
 
 class Payload2(HttpCodec):
@@ -36,21 +43,23 @@ class Payload2(HttpCodec):
             and raw.get("version") == "2.0"
             and type(context := raw.get("requestContext")) is dict
             and "http" in context
+            and "elb" not in context
             and "routeArn" not in raw  # An authorizer's question.
         )
 
     def decode(self, raw: Any, native_context: Any) -> Request:
-        request_context = mapping(raw, "requestContext")
-        http = mapping(request_context, "http")
+        front = mapping(raw, "requestContext")
+        http = mapping(front, "http")
         path = text(raw, "rawPath")
-        if ".lambda-url." in text(request_context, "domainName", ""):
+        if ".lambda-url." in text(front, "domainName", ""):
             path = unquote(path)
         else:
-            path = _without_stage(path, text(request_context, "stage", "$default"))
+            path = _without_stage(path, text(front, "stage", "$default"))
         headers = [(name, str(value)) for name, value in mapping(raw, "headers", optional=True).items()]
         cookies = sequence(raw, "cookies", optional=True)
         if cookies:
             headers.append(("cookie", "; ".join(map(str, cookies))))
+        request_id = text(front, "requestId", "")
         return Request(
             text(http, "method"),
             path,
@@ -58,21 +67,14 @@ class Payload2(HttpCodec):
             headers=Headers.received(headers),
             body=_bytes(raw),
             client=text(http, "sourceIp", "") or None,
-            id=text(request_context, "requestId", ""),
-            context=context_of(native_context, text(request_context, "requestId", "")),
+            id=request_id,
+            context=context_of(native_context, request_id),
             native=raw,
         )
 
     def encode(self, response: Response, request: Request) -> Any:
-        headers: dict[str, str] = {}
-        cookies: list[str] = []
-        for name in response.headers:
-            values = response.headers.getlist(name)
-            if name == "set-cookie":
-                cookies = values
-            else:
-                headers[name] = ", ".join(values)
-        answer = {"statusCode": response.status, "headers": headers, **_body(response)}
+        headers, cookies = response.headers.joined()
+        answer = {"statusCode": response.status, "headers": headers, **_body(response, _LAMBDA)}
         if cookies:
             answer["cookies"] = cookies
         return answer
@@ -91,37 +93,34 @@ class Payload1(HttpCodec):
             type(raw) is dict
             and "httpMethod" in raw
             and "path" in raw
+            and raw.get("version") != "2.0"
             and type(context := raw.get("requestContext")) is dict
             and "elb" not in context
             and "methodArn" not in raw  # An authorizer's question.
             and ("resourcePath" in context or "apiId" in context or "stage" in context or "resource" in raw)
-            and "serviceId" not in context  # Tencent's gateway, which copied the rest.
+            and "serviceId" not in context  # Tencent's gateway, which copied the rest,
+            and "queryString" not in raw  # but for this.
         )
 
     def decode(self, raw: Any, native_context: Any) -> Request:
-        request_context = mapping(raw, "requestContext")
-        path = text(raw, "path")
-        if raw.get("version") == "1.0":
-            path = _without_stage(path, text(request_context, "stage", "$default"))
-        else:
-            path = unquote(path)
-        identity = mapping(request_context, "identity", optional=True)
-        request_id = text(request_context, "requestId", "")
+        front = mapping(raw, "requestContext")
+        path, of_http_api = text(raw, "path"), raw.get("version") == "1.0"
+        path = _without_stage(path, text(front, "stage", "$default")) if of_http_api else unquote(path)
+        request_id = text(front, "requestId", "")
         return Request(
             text(raw, "httpMethod"),
             path,
             query=list(_several(raw, "multiValueQueryStringParameters", "queryStringParameters")),
             headers=Headers.received(_several(raw, "multiValueHeaders", "headers")),
             body=_bytes(raw),
-            client=text(identity, "sourceIp", "") or None,
+            client=text(mapping(front, "identity", optional=True), "sourceIp", "") or None,
             id=request_id,
             context=context_of(native_context, request_id),
             native=raw,
         )
 
     def encode(self, response: Response, request: Request) -> Any:
-        headers = {name: response.headers.getlist(name) for name in response.headers}
-        return {"statusCode": response.status, "multiValueHeaders": headers, **_body(response)}
+        return {"statusCode": response.status, "multiValueHeaders": _lists(response), **_body(response, _LAMBDA)}
 
 
 class LoadBalancer(HttpCodec):
@@ -139,30 +138,26 @@ class LoadBalancer(HttpCodec):
         headers = Headers.received(_several(raw, "multiValueHeaders", "headers"))
         query = _several(raw, "multiValueQueryStringParameters", "queryStringParameters")
         request_id = headers.get("x-amzn-trace-id", "")
-        # The balancer appends the address that it saw to what the client claimed.
-        client = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         return Request(
             text(raw, "httpMethod"),
             unquote(text(raw, "path")),
             query=[(_form(name), _form(value)) for name, value in query],
             headers=headers,
             body=_bytes(raw),
-            client=client or None,
+            client=client_address(headers.get("x-forwarded-for", "")),
             id=request_id,
             context=context_of(native_context, request_id),
             native=raw,
         )
 
     def encode(self, response: Response, request: Request) -> Any:
-        answer = {"statusCode": response.status, **_body(response)}
-        headers = {name: response.headers.getlist(name) for name in response.headers}
+        answer = {"statusCode": response.status, **_body(response, _BALANCER)}
         if "multiValueHeaders" in request.native:
-            return {**answer, "multiValueHeaders": headers}
-        cookies = headers.pop("set-cookie", [])
-        single = {name: ", ".join(values) for name, values in headers.items()}
+            return {**answer, "multiValueHeaders": _lists(response)}
+        headers, cookies = response.headers.joined()
         # Header names differ in case only, so a target group without multi-value headers still sends each cookie.
-        single.update(zip(_spellings("set-cookie"), cookies, strict=False))
-        return {**answer, "headers": single}
+        headers.update(zip(_spellings("set-cookie"), cookies))  # noqa: B905  # there are 512 spellings
+        return {**answer, "headers": headers}
 
 
 def _without_stage(path: str, stage: str) -> str:
@@ -186,14 +181,6 @@ def _form(text: str) -> str:
     return unquote(text.replace("+", " "))
 
 
-def _spellings(name: str) -> Iterator[str]:
-    """Give *name* in ever new mixtures of cases."""
-    letters = [index for index, char in enumerate(name) if char.isalpha()]
-    for number in range(1 << len(letters)):
-        upper = {letter for bit, letter in enumerate(letters) if number >> bit & 1}
-        yield "".join(char.upper() if index in upper else char for index, char in enumerate(name))
-
-
 def _bytes(raw: Mapping[str, Any]) -> bytes:
     if raw.get("isBase64Encoded") is True:
         try:
@@ -203,16 +190,36 @@ def _bytes(raw: Mapping[str, Any]) -> bytes:
     return decoded(raw, "body", False)
 
 
-_TEXT = ("text/", "application/json", "application/xml", "application/javascript", "application/x-www-form-urlencoded")
+def _lists(response: Response) -> dict[str, list[str]]:
+    return {name: response.headers.getlist(name) for name in response.headers}
 
 
-def _body(response: Response) -> dict[str, Any]:
-    """Return the body's fields: text as it is where its content type says text and it is UTF-8, else base64."""
-    if response.headers.get("content-type", "").startswith(_TEXT) and "content-encoding" not in response.headers:
-        try:
-            return {"body": response.body.decode(), "isBase64Encoded": False}
-        except UnicodeDecodeError:
-            pass
-    if not response.body:
-        return {"body": "", "isBase64Encoded": False}
-    return {"body": b2a_base64(response.body, newline=False).decode(), "isBase64Encoded": True}
+def _spellings(name: str) -> Iterator[str]:
+    """Give *name* in ever new mixtures of cases."""
+    letters = [index for index, char in enumerate(name) if char.isalpha()]
+    for number in range(1 << len(letters)):
+        upper = {letter for bit, letter in enumerate(letters) if number >> bit & 1}
+        yield "".join(char.upper() if index in upper else char for index, char in enumerate(name))
+
+
+def _body(response: Response, most: int) -> dict[str, Any]:
+    """Return the body's fields: base64 only for bytes that are no text, and for text that JSON makes too large."""
+    content, is_base64 = text_or_base64(response.body)
+    if len(content) > _SMALL:
+        if not is_base64 and _json_size(content) > most:
+            content, is_base64 = base64_text(response.body), True
+        if len(content) > most:
+            raise LimitExceeded(
+                f"the response is {len(response.body):,} bytes, {len(content):,} in base64; AWS carries {most:,} here",
+                limit="max_response_bytes",
+                actual=len(response.body),
+                allowed=most * 3 // 4,
+                owner="AWS",
+            )
+    return {"body": content, "isBase64Encoded": is_base64}
+
+
+def _json_size(content: str) -> int:
+    from json import dumps
+
+    return len(dumps(content))
