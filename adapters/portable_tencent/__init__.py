@@ -20,4 +20,5 @@ provider = Provider(
         "portable_tencent.events:CmqTopic",
     ),
     entry="portable_tencent.entry:entry",
+    harness="portable_tencent.harness:TencentHarness",
 )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, EventCodec, Message, Tick
 from portable_contracts.http import unquote
-from portable_contracts.reading import epoch, mapping, moment, records, text, whole
+from portable_contracts.reading import decoded, epoch, mapping, moment, records, sequence, text, whole
 from portable_tencent._context import context_of
+from portable_tencent._credentials import unsigned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,36 +42,33 @@ class Cos(EventCodec):
 
     def _event(self, record: Mapping[str, Any], context: Context) -> BlobEvent:
         cos, event = mapping(record, "cos"), mapping(record, "event")
-        bucket, entry, name = (
-            mapping(cos, "cosBucket"),
-            mapping(cos, "cosObject"),
-            text(event, "eventName").replace(" ", ""),
-        )
+        bucket, entry = mapping(cos, "cosBucket"), mapping(cos, "cosObject")
+        name = text(event, "eventName").replace(" ", "")
         # The names are not uniform: cos:ObjectCreated:Put, cos:ObjectCreated:*, cos:ObjectRemove:Delete.
         created = name.startswith("cos:ObjectCreated")
         if not created and not name.startswith("cos:ObjectRemove"):
             raise InvalidArgument(f"eventName is {name[:60]!r}; expected cos:ObjectCreated:... or cos:ObjectRemove:...")
-        appid = str(bucket.get("appid", ""))
-        when = epoch(whole(event, "eventTime"), "eventTime")
+        bucket_name, appid = text(bucket, "name"), whole(bucket, "appid")
         return BlobEvent(
-            str(event.get("reqid") or context.invocation_id),
-            f"{text(bucket, 'name')}-{appid}",
-            _key(entry, f"/{appid}/{text(bucket, 'name')}/"),
+            # What is called reqid is often 0.
+            text(mapping(entry, "meta", optional=True), "x-cos-request-id", "") or context.invocation_id,
+            f"{bucket_name}-{appid}",
+            _key(entry, f"/{appid}/{bucket_name}/"),
             "created" if created else "deleted",
-            when,
+            epoch(whole(event, "eventTime"), "eventTime"),
             whole(entry, "size", 0) if created else None,
             text(entry, "vid", "") or None if created else None,
             context,
-            record,
+            unsigned(record),
         )
 
 
 def _key(entry: Mapping[str, Any], prefix: str) -> str:
-    """Return the object's key: the platform writes `/appid/bucket/key`, older samples `/key`, or only the address."""
+    """Return the object's key: it is written plain, as `/appid/bucket/key` or `/key`; only the address is encoded."""
     key = text(entry, "key", "")
     if not key:
-        key = text(entry, "url").partition("://")[2].partition("/")[2]
-    return unquote(key.removeprefix(prefix).removeprefix("/"))
+        return unquote(text(entry, "url").partition("://")[2].partition("/")[2])
+    return key[len(prefix) :] if key.startswith(prefix) else key.removeprefix("/")
 
 
 class Timer(EventCodec):
@@ -112,7 +110,7 @@ class CKafka(EventCodec):
                 Message(
                     f"{topic}/{partition}/{entry.get('offset', '')}",
                     topic,
-                    text(entry, "msgBody", "").encode(),
+                    decoded(entry, "msgBody", False),
                     group=None if key == "None" else key,  # The platform writes an absent key so.
                     context=context,
                     native=record,
@@ -135,17 +133,23 @@ class CmqTopic(EventCodec):
         messages: list[Event] = []
         for record in records(raw, "Records"):
             entry = mapping(record, "CMQ")
-            tags = entry.get("msgTag") or []
-            joined = tags if type(tags) is str else ", ".join(str(tag) for tag in tags)
+            tags = _tags(entry)
             messages.append(
                 Message(
                     text(entry, "msgId"),
                     text(entry, "topicName"),
-                    text(entry, "msgBody", "").encode(),
-                    {"tags": joined} if joined else {},
+                    decoded(entry, "msgBody", False),
+                    {"tags": tags} if tags else {},
                     sent=moment(entry, "publishTime") if entry.get("publishTime") else None,
                     context=context,
                     native=record,
                 )
             )
         return messages
+
+
+def _tags(entry: Mapping[str, Any]) -> str:
+    """Return the tags in one text: the platform sends a list, and has sent texts joined with and without a space."""
+    told = entry.get("msgTag")
+    tags = told.split(",") if type(told) is str else sequence(entry, "msgTag", optional=True)
+    return ", ".join(str(tag).strip() for tag in tags)

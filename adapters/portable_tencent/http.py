@@ -1,16 +1,16 @@
 """HTTP in front of SCF: function URLs, API Gateway and what copies its shape, load balancers (CLB).
 
 API Gateway was closed in batches from 2026-10-30 (https://cloud.tencent.com/announce/detail/2475); its shape stays, for
-the cloud-native gateway and for replays.
+the cloud-native gateway and for replays. Web functions are in web.py.
 """
 
 from __future__ import annotations
 
-from binascii import b2a_base64
-
-from portable_contracts.errors import InvalidArgument
-from portable_contracts.http import Headers, HttpCodec, Request, unquote
-from portable_contracts.reading import decoded, mapping, text
+from portable_contracts.bodies import base64_text, text_or_base64
+from portable_contracts.errors import InvalidArgument, LimitExceeded
+from portable_contracts.http import Headers, HttpCodec, Request, encode_json, unquote
+from portable_contracts.reading import client_address, decoded, mapping, text
+from portable_tencent import _credentials
 from portable_tencent._context import context_of
 
 TYPE_CHECKING = False
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
     from portable_contracts.http import Response
 
+MOST = 6_291_456 - 65_536
+"""Bytes of a body in SCF's answer of 6 MB, with room for the headers:
+https://cloud.tencent.com/document/product/583/11637"""
+_PLAIN = ("application/json", "application/javascript", "application/xml")
+"""Besides text/*, the bodies that a load balancer does not hand over as base64."""
+_OF_BALANCER = ("x-method", "x-uri", "x-vip", "x-vport", "x-real-port")
+"""Headers that say what the request line and the connection said, and were no headers of the client's."""
+
 
 class FunctionUrl(HttpCodec):
     """A function URL. https://cloud.tencent.com/document/product/583/96099"""
@@ -27,10 +35,10 @@ class FunctionUrl(HttpCodec):
     shape = "tencent.http.url"
 
     def recognises(self, raw: Any) -> bool:
-        return _is_gateway(raw) and not _from_gateway(raw)
+        return _is_request(raw) and not _of_gateway(raw)
 
     def decode(self, raw: Any, native_context: Any) -> Request:
-        return _request(raw, native_context, "")
+        return _request(raw, native_context)
 
     def encode(self, response: Response, request: Request) -> Any:
         return _answer(response)
@@ -42,11 +50,10 @@ class ApiGateway(HttpCodec):
     shape = "tencent.http.apigw"
 
     def recognises(self, raw: Any) -> bool:
-        return _is_gateway(raw) and _from_gateway(raw)
+        return _is_request(raw) and _of_gateway(raw)
 
     def decode(self, raw: Any, native_context: Any) -> Request:
-        told = mapping(raw, "requestContext", optional=True)
-        return _request(raw, native_context, text(told, "stage", ""))
+        return _request(raw, native_context)
 
     def encode(self, response: Response, request: Request) -> Any:
         return _answer(response)
@@ -64,97 +71,89 @@ class LoadBalancer(HttpCodec):
         return type(raw) is dict and "payload" in raw and type(raw.get("headers")) is dict and "httpMethod" not in raw
 
     def decode(self, raw: Any, native_context: Any) -> Request:
-        headers = _headers(raw)
-        if "x-uri" not in headers:
+        theirs, _ = _credentials.split(mapping(raw, "headers"))
+        headers = _headers(theirs)
+        if "x-uri" not in headers or "x-method" not in headers:
             raise InvalidArgument(
-                "the load balancer sent no X-Uri header: switch it on in the CLB listener's forwarding"
+                "the load balancer sent no X-Uri or no X-Method: let its listener's custom configuration add both"
             )
         path, _, query = headers["x-uri"].partition("?")
-        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        plain = kind.startswith("text/") or kind in ("", *_PLAIN)
-        context = context_of(native_context)
         return Request(
-            headers.get("x-method", "GET").upper(),
+            headers["x-method"].upper(),
             unquote(path),
             query=query,
-            headers=headers,
-            body=decoded(raw, "payload", not plain),
-            client=headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None,
-            context=context,
-            native=raw,
+            headers=_headers({name: value for name, value in theirs.items() if name.lower() not in _OF_BALANCER}),
+            body=_payload(raw, headers.get("content-type", "")),
+            client=client_address(headers.get("x-forwarded-for", "")),
+            context=context_of(native_context),
+            native={**raw, "headers": theirs},
         )
 
     def encode(self, response: Response, request: Request) -> Any:
         return _answer(response)
 
 
-_PLAIN = ("application/json", "application/javascript", "application/xml")
-"""Besides text/*, the bodies that a load balancer does not send as base64."""
+def _payload(raw: Mapping[str, Any], content_type: str) -> bytes:
+    payload = raw["payload"]
+    if type(payload) is dict or type(payload) is list:
+        return encode_json(payload)  # The documentation's sample holds a JSON body so: parsed.
+    kind = content_type.partition(";")[0].strip().lower()
+    return decoded(raw, "payload", not (kind.startswith("text/") or kind in _PLAIN))
 
 
-def _is_gateway(raw: Any) -> bool:
-    return type(raw) is dict and "httpMethod" in raw and "path" in raw and _is_tencent(raw)
-
-
-def _is_tencent(raw: Mapping[str, Any]) -> bool:
-    """Tell Tencent's shape from AWS's payload 1.0, which it copied: it has `queryString`, and no map for each list."""
-    told = raw.get("requestContext")
-    if type(told) is dict and ("elb" in told or "apiId" in told or "resourcePath" in told):
+def _is_request(raw: Any) -> bool:
+    """Tell Tencent's shape from AWS's payload 1.0, which it resembles: that one has other ids, and no `queryString`."""
+    if type(raw) is not dict or "httpMethod" not in raw or "path" not in raw:
         return False
-    return "queryString" in raw and "multiValueHeaders" not in raw
+    told, headers = raw.get("requestContext"), raw.get("headers")
+    front = told if type(told) is dict else {}
+    if "serviceId" in front:
+        return True
+    if "elb" in front or "apiId" in front or "resourcePath" in front or "resource" in raw:
+        return False
+    return "queryString" in raw or (type(headers) is dict and _REMOTE in headers and "stage" not in front)
 
 
-def _from_gateway(raw: Mapping[str, Any]) -> bool:
-    told = raw.get("requestContext")
-    return (type(told) is dict and "serviceId" in told) or "headerParameters" in raw
-
-
-def _request(raw: Mapping[str, Any], native_context: Any, stage: str) -> Request:
-    headers = _headers(raw)
-    told = mapping(raw, "requestContext", optional=True)
-    request_id = text(told, "requestId", "")
-    path = unquote(text(raw, "path"))
-    if stage and (path + "/").startswith(f"/{stage}/"):
-        path = path[len(stage) + 1 :] or "/"
-    return Request(
-        text(raw, "httpMethod"),
-        path,
-        query=list(_query(raw)),
-        headers=headers,
-        body=decoded(raw, "body", raw.get("isBase64Encoded") is True),
-        client=_client(text(told, "sourceIp", "") or str(mapping(raw, "headers", optional=True).get(_REMOTE, ""))),
-        id=request_id,
-        context=context_of(native_context, request_id),
-        native=raw,
-    )
+def _of_gateway(raw: Mapping[str, Any]) -> bool:
+    front = raw.get("requestContext")
+    return type(front) is dict and "serviceId" in front
 
 
 _REMOTE = "x-scf-remote-addr"
 
 
-def _headers(raw: Mapping[str, Any]) -> Headers:
-    """Return the client's headers. The platform's own `x-scf-*` are left out: they can hold the role's secrets."""
-    pairs: list[tuple[str, str]] = []
-    for name, value in mapping(raw, "headers", optional=True).items():
-        if not name.lower().startswith("x-scf-"):
-            pairs += [(name, str(one)) for one in (value if type(value) is list else (value,))]
-    return Headers.received(pairs)
+def _request(raw: Mapping[str, Any], native_context: Any) -> Request:
+    theirs, own = _credentials.split(mapping(raw, "headers", optional=True))
+    told = mapping(raw, "requestContext", optional=True)
+    request_id = text(told, "requestId", "")
+    return Request(
+        text(raw, "httpMethod"),
+        unquote(text(raw, "path")),  # Without the stage: neither front puts it there.
+        query=list(_query(raw)),
+        headers=_headers(theirs),
+        body=decoded(raw, "body", raw.get("isBase64Encoded") is True),
+        client=client_address(text(told, "sourceIp", "") or own.get(_REMOTE, "")),
+        id=request_id,
+        context=context_of(native_context, request_id),
+        native={**raw, "headers": theirs},
+    )
+
+
+def _headers(headers: Mapping[str, Any]) -> Headers:
+    return Headers.received(
+        [
+            (name, str(one))
+            for name, value in headers.items()
+            for one in (value if type(value) is list else (value,))
+        ]
+    )  # fmt: skip
 
 
 def _query(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give the query's pairs: a value is text, a list of texts, or true for a name alone."""
+    """Give the query's pairs, which are decoded: a value is text, a list of texts, or true for a name alone."""
     for name, value in mapping(raw, "queryString", optional=True).items():
         for one in value if type(value) is list else (value,):
             yield name, "" if one is True else str(one)
-
-
-def _client(address: str) -> str | None:
-    """Return the address without the port that some fronts add."""
-    if address.count(":") == 1:
-        address = address.partition(":")[0]
-    elif address.startswith("["):
-        address = address[1:].partition("]")[0]
-    return address or None
 
 
 def _answer(response: Response) -> dict[str, Any]:
@@ -163,14 +162,24 @@ def _answer(response: Response) -> dict[str, Any]:
     for name in response.headers:
         values = response.headers.getlist(name)
         headers[name] = values[0] if len(values) == 1 else values
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not response.body or (
-        (kind.startswith("text/") or kind in _PLAIN) and "content-encoding" not in response.headers
-    ):
-        try:
-            body = response.body.decode()
-            return {"isBase64Encoded": False, "statusCode": response.status, "headers": headers, "body": body}
-        except UnicodeDecodeError:
-            pass
-    body = b2a_base64(response.body, newline=False).decode()
-    return {"isBase64Encoded": True, "statusCode": response.status, "headers": headers, "body": body}
+    body, is_base64 = _body(response)
+    return {"isBase64Encoded": is_base64, "statusCode": response.status, "headers": headers, "body": body}
+
+
+def _body(response: Response) -> tuple[str, bool]:
+    """Return the body as text, or as base64 where it is no text, or where JSON makes the text too large."""
+    body, is_base64 = text_or_base64(response.body)
+    if len(body) > MOST // 6 and not is_base64:  # JSON writes a character as six at most.
+        from json import dumps
+
+        if len(dumps(body)) > MOST:
+            body, is_base64 = base64_text(response.body), True
+    if len(body) > MOST:
+        raise LimitExceeded(
+            f"the response is {len(response.body):,} bytes, {len(body):,} in base64; SCF carries {MOST:,}",
+            limit="max_response_bytes",
+            actual=len(response.body),
+            allowed=MOST * 3 // 4,
+            owner="Tencent Cloud",
+        )
+    return body, is_base64
