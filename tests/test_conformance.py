@@ -166,9 +166,11 @@ LIAR = '''
 """A third party's adapter: this machine's drivers, with one promise broken."""
 
 import os
+import time
 
 from portable_contracts import errors
 from portable_contracts.harness import MissingCounterpart
+from portable_contracts.kv import KVDriver
 from portable_contracts.provider import Page, Provider
 from portable_local.harness import LocalHarness
 from portable_local.kv import SqliteTable
@@ -198,11 +200,13 @@ class Table(SqliteTable):
         def put(self, partition, sort, value, *, if_version, now, **options):
             if if_version and getattr(self.get(partition, sort, now=now), "version", "") != if_version:
                 raise errors.Conflict("another version")
+            time.sleep(0.002)  # the race that a busy machine may take for itself
             return super().put(partition, sort, value, if_version=None, now=now, **options)
     if lie == "increments are lost":
         def increment(self, partition, sort, field, by, *, now):
             item = self.get(partition, sort, now=now)
             total = (item.value if item else {}).get(field, 0) + by
+            time.sleep(0.002)
             self.put(partition, sort, {field: total}, expires=None, if_version=None, if_absent=False, now=now)
             return total
     if lie == "transactions are done by halves":
@@ -227,6 +231,11 @@ class Table(SqliteTable):
             return Page(page.items, "a")
     if lie == "more is declared than the driver does":
         capabilities = SqliteTable.capabilities.replace(transactions=False)
+    if lie == "little is declared":
+        capabilities = SqliteTable.capabilities.replace(
+            transactions=False, changes=False, feed=False, sweeps=False, scan_segments=False
+        )
+        feed = KVDriver.feed
 
 
 class Queue(SqliteQueue):
@@ -254,7 +263,9 @@ class Queue(SqliteQueue):
         )
 
 
-CAPABILITIES = {"table:liar": SqliteTable.capabilities, "queue:liar": Queue.capabilities}
+CAPABILITIES = {"table:liar": Table.capabilities, "queue:liar": Queue.capabilities}
+if lie == "more is declared than the driver does":
+    CAPABILITIES["table:liar"] = SqliteTable.capabilities
 
 
 class Harness(LocalHarness):
