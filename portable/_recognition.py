@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock  # threading's own, without its import
+
 from portable import registry
 from portable_contracts.errors import InvalidArgument
 
@@ -22,23 +24,30 @@ class Codecs:
 
     def __init__(self, provider: Provider) -> None:
         self._references = [*provider.http_codecs, *provider.event_codecs]
-        self._loaded: list[Codec] = []
+        self._loaded: tuple[Codec, ...] = ()
+        self._lock = allocate_lock()
 
     def find(self, raw: Any) -> Codec | None:
         """Return the codec that recognises *raw*, if any."""
-        loaded = self._loaded
-        for index, known in enumerate(loaded):
-            if known.recognises(raw):
-                if index:
-                    # A new list: another thread may be reading the old one.
-                    self._loaded = [known, *loaded[:index], *loaded[index + 1 :]]
-                return known
-        while self._references:
-            codec: Codec = registry.load(self._references[0])()
-            self._loaded = [codec, *self._loaded]
-            del self._references[0]
+        for codec in self._loaded:
+            if codec.recognises(raw):
+                if codec is not self._loaded[0]:
+                    with self._lock:
+                        self._loaded = (codec, *(other for other in self._loaded if other is not codec))
+                return codec
+        with self._lock:
+            return self._load_until(raw)
+
+    def _load_until(self, raw: Any) -> Codec | None:
+        for codec in self._loaded:  # Another thread may have been here first.
             if codec.recognises(raw):
                 return codec
+        while self._references:
+            loaded: Codec = registry.load(self._references[0])()
+            self._loaded = (loaded, *self._loaded)
+            del self._references[0]
+            if loaded.recognises(raw):
+                return loaded
         return None
 
     def tried(self) -> Sequence[Codec]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from portable._nearest import nearest
 from portable_contracts.deploy import Place, ResourceSpec
 from portable_contracts.errors import InvalidArgument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from portable._driving import Connection, Resource
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 ATTEMPTS = 5
 """How often a message is delivered before it is a dead letter, where `max_attempts` is left out."""
 _TYPES = {"bucket": "portable.blob:Bucket", "table": "portable.kv:Table", "queue": "portable.queue:Queue"}
+_CAPABILITIES = {
+    "bucket": "portable_contracts.blob:BlobCapabilities",
+    "table": "portable_contracts.kv:KVCapabilities",
+    "queue": "portable_contracts.queue:QueueCapabilities",
+}
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NAME = _LETTERS | frozenset("0123456789-_")
 
@@ -63,19 +69,17 @@ class Resources:
         self.provider = "local"
         """Where this process runs, by what its entry point was made for."""
 
-    def declare(
-        self, kind: str, name: str, place: Place, needs: frozenset[str], options: Mapping[str, Any]
-    ) -> Resource:
+    def declare(self, kind: str, name: str, place: Place, needs: Iterable[str], options: Mapping[str, Any]) -> Resource:
         """Return the resource, made where it is new. Raises InvalidArgument for a second meaning, with both places."""
         check_name(kind, name, place)
-        spec = ResourceSpec(kind, name, options, needs, place)
+        spec = ResourceSpec(kind, name, options, _checked_needs(kind, name, needs, place), place)
         present = self.specs.get(name)
         if present is not None and name in self._implied and present.kind == kind:
             self._implied.discard(name)
             self.specs[name] = spec
         elif present is not None:
             _check_same(present, spec)
-            self.specs[name] = present.replace(needs=present.needs | needs)
+            self.specs[name] = present.replace(needs=present.needs | spec.needs)
         else:
             self._make(spec)
         dead_letter = options.get("dead_letter")
@@ -172,6 +176,22 @@ class Resources:
             connected, resource._connected = resource._connected, None
             if connected is not None:
                 connected.driver.close()
+
+
+def _checked_needs(kind: str, name: str, needs: Iterable[str], place: Place) -> frozenset[str]:
+    words = frozenset((needs,) if isinstance(needs, str) else needs)
+    if words:
+        from portable import registry
+
+        capabilities = registry.load(_CAPABILITIES[kind])
+        known = [field for field, promised in capabilities._defaults.items() if isinstance(promised, (bool, frozenset))]
+        for word in sorted(words, key=str):
+            if word not in known:
+                near = nearest(str(word), known)
+                raise InvalidArgument(
+                    f"{place}: {kind} {name} needs {word!r}, which is no capability{near}: there are {', '.join(known)}"
+                )
+    return words
 
 
 def queue_options(name: str, max_attempts: int | None, dead_letter: object, place: Place) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """App: the routes, triggers and resources of one application, and the one way into its handlers.
 
-app = App("guestbook")
-entries = app.table("entries")
+    app = App("guestbook")
+    entries = app.table("entries")
 
-@app.get("/threads/{thread}")
-def read(request, thread):
-    return [item.value for item in entries.query(thread)]
+    @app.get("/threads/{thread}")
+    def read(request, thread):
+        return [item.value for item in entries.query(thread)]
+
+What is declared wrongly, or twice, is an error when the app's module is imported, and names the file and the line.
 """
 
 from __future__ import annotations
@@ -74,11 +76,11 @@ class App:
 
     def table(self, name: str, *, needs: Iterable[str] = ()) -> Table:
         """Return the table called *name*; *needs* are capabilities that a target must have."""
-        return self._resources.declare("table", name, _place(), frozenset(needs), EMPTY)  # type: ignore[return-value]  # what the kind says
+        return self._resources.declare("table", name, _place(), needs, EMPTY)  # type: ignore[return-value]  # what the kind says
 
     def bucket(self, name: str, *, needs: Iterable[str] = ()) -> Bucket:
         """Return the bucket called *name*; *needs* are capabilities that a target must have."""
-        return self._resources.declare("bucket", name, _place(), frozenset(needs), EMPTY)  # type: ignore[return-value]  # likewise
+        return self._resources.declare("bucket", name, _place(), needs, EMPTY)  # type: ignore[return-value]  # likewise
 
     def queue(
         self,
@@ -95,7 +97,7 @@ class App:
         """
         place = _place()
         options = queue_options(name, max_attempts, dead_letter, place)
-        return self._resources.declare("queue", name, place, frozenset(needs), options)  # type: ignore[return-value]  # likewise
+        return self._resources.declare("queue", name, place, needs, options)  # type: ignore[return-value]  # likewise
 
     # HTTP
 
@@ -131,22 +133,11 @@ class App:
         """Answer OPTIONS at *path*, as `get` does GET."""
         return self._route(path, ("OPTIONS",), _place(), size)
 
-    def route(
-        self,
-        path: str,
-        methods: Iterable[str],
-        **size: Unpack[Size],
-    ) -> Callable[[F], F]:
+    def route(self, path: str, methods: Iterable[str], **size: Unpack[Size]) -> Callable[[F], F]:
         """Answer several *methods* at *path* with one handler."""
         return self._route(path, methods, _place(), size)
 
-    def _route(
-        self,
-        path: str,
-        methods: Iterable[str],
-        place: Place,
-        size: Size,
-    ) -> Callable[[F], F]:
+    def _route(self, path: str, methods: Iterable[str], place: Place, size: Size) -> Callable[[F], F]:
         words = (methods,) if isinstance(methods, str) else tuple(methods)
         wrong = [word for word in words if word not in METHODS]
         if wrong or not words:
@@ -172,12 +163,7 @@ class App:
 
         return declare
 
-    def asgi(
-        self,
-        application: Any,
-        path: str = "/",
-        **size: Unpack[Size],
-    ) -> None:
+    def asgi(self, application: Any, path: str = "/", **size: Unpack[Size]) -> None:
         """Let an ASGI application (FastAPI, Starlette) answer everything under *path* that has no route here."""
         from portable._asgi import AsgiMount
 
@@ -185,25 +171,13 @@ class App:
         self._mount(mount, application, path, _place(), size)
         self._mounts.append(mount)
 
-    def wsgi(
-        self,
-        application: Any,
-        path: str = "/",
-        **size: Unpack[Size],
-    ) -> None:
+    def wsgi(self, application: Any, path: str = "/", **size: Unpack[Size]) -> None:
         """Let a WSGI application (Flask, Django) answer everything under *path* that has no route here."""
         from portable._wsgi import WsgiMount
 
         self._mount(WsgiMount(application, path), application, path, _place(), size)
 
-    def _mount(
-        self,
-        mount: Callable[..., Any],
-        application: Any,
-        path: str,
-        place: Place,
-        size: Size,
-    ) -> None:
+    def _mount(self, mount: Callable[..., Any], application: Any, path: str, place: Place, size: Size) -> None:
         if not callable(application):
             raise InvalidArgument(f"{place}: an application to mount is callable, which {application!r} is not")
         function = self._functions.add(size, place)

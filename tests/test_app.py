@@ -58,6 +58,14 @@ class TestResources:
 
         assert app.spec().resources[0].needs == {"transactions", "changes"}
 
+    def test_an_unknown_need_is_refused_with_the_nearest(self, app: App) -> None:
+        with pytest.raises(InvalidArgument, match=r"needs 'group', which is no capability \(did you mean 'groups'\?\)"):
+            app.queue("a", needs="group")
+
+    def test_a_limit_is_no_need(self, app: App) -> None:
+        with pytest.raises(InvalidArgument, match="needs 'max_body_bytes', which is no capability"):
+            app.queue("a", needs=["max_body_bytes"])
+
     def test_a_name_of_two_kinds_is_refused_with_both_places(self, app: App) -> None:
         app.table("a")  # the table
         with pytest.raises(InvalidArgument, match=rf"{HERE}:\d+: 'a' is a bucket here") as caught:
