@@ -56,6 +56,14 @@ class AwsHarness(Harness):
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         return document["raw"], _fronts.LambdaContext(**document.get("context", {}))
 
+    def runtime(self) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return f"in-process, awslambdaric {version('awslambdaric')}"
+        except PackageNotFoundError:
+            return super().runtime()
+
     def http_shapes(self) -> Sequence[str]:
         return self.fronts()
 

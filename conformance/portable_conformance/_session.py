@@ -118,7 +118,7 @@ class Session:
         result = Result(
             contract=kind,
             scheme=scheme,
-            evidence=self.harness.evidence(scheme) if scheme else "in-process",
+            evidence=self.harness.evidence(scheme) if scheme else self.harness.runtime(),
             area=item.parent.name.removeprefix("Test") if isinstance(item.parent, pytest.Class) else "",
             behaviour=item.originalname.removeprefix("test_").replace("_", " "),
             case=case,
@@ -129,7 +129,10 @@ class Session:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         with _time_limit(float(os.environ.get("PORTABLE_CONFORMANCE_SECONDS", "300"))):
-            yield
+            try:
+                yield
+            except MissingCounterpart as missing:
+                _without_counterpart(str(missing))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         for name, value in report.user_properties:

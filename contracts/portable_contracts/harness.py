@@ -103,6 +103,10 @@ class Harness(ABC):
         """Return *answer*, a codec's, as the JSON of a golden file."""
         return answer
 
+    def runtime(self) -> str:
+        """Return what `send` and `deliver` run the entry in, as the report has it: here no runtime of a vendor."""
+        return "in-process"
+
     def http_shapes(self) -> Sequence[str]:
         """Return the shapes of HTTP that `rendered` can make, and their forms: `aws.http.v2`, `aws.http.v2~url`."""
         return ()
