@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 CLI := $(VENV)/.installed-cli
 DEV := $(VENV)/.installed-dev
 WORKERS ?= auto
+PROVIDERS ?= local aws gcp tencent
 CONFORMANCE := --pyargs portable_conformance -p no:cacheprovider
 
 .PHONY: demo test test-fast lint fuzz bench wheel clean
@@ -17,7 +18,9 @@ demo: $(CLI)
 
 test: $(DEV)
 	$(BIN)/pytest -q -n $(WORKERS)
-	$(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider local --portable-report portable-report.json
+	for provider in $(PROVIDERS); do \
+		$(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider $$provider --portable-report portable-report.$$provider.json || exit 1; \
+	done
 
 test-fast: $(DEV)
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
@@ -30,7 +33,9 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 fuzz: $(DEV)
-	PORTABLE_FUZZ_EXAMPLES=2000000 $(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider local -k fuzz
+	for provider in $(PROVIDERS); do \
+		PORTABLE_FUZZ_EXAMPLES=400000 $(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider $$provider -k fuzz || exit 1; \
+	done
 
 bench: $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmarks]'
