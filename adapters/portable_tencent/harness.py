@@ -56,6 +56,9 @@ class TencentHarness(Harness):
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         return document["raw"], _fronts.context(**document.get("context", {}))
 
+    def runtime(self) -> str:
+        return "wire fake"
+
     def http_shapes(self) -> Sequence[str]:
         return self.fronts()
 

@@ -156,6 +156,10 @@ class _Requests(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     api: Api
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # A function that took too long was killed.
+            super().handle()
+
     def do_GET(self) -> None:
         if self.path != "/runtime/invocation/next":
             self._answer(404)
@@ -190,7 +194,7 @@ class _Requests(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None: ...
+    def log_message(self, format: str, *args: Any) -> None: ...
 
 
 class Function:
