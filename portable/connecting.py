@@ -61,17 +61,18 @@ def connect(
 ) -> Connection:
     """Open the resource's driver. On a target of the provider `local` its limits are those of all targets together.
 
-    Raises Unsupported where the target does not have a capability in *needs*, InvalidArgument for one nobody knows.
+    Raises Unsupported where the target does not have a capability in *needs*, or has no dead-letter queues and the
+    resource has one; InvalidArgument for a capability that nobody knows.
     """
     address = Address.parse(address_of(kind, name, target))
-    driver = registry.driver_class(kind, address.scheme).from_address(address, opening)
+    driver_class = registry.driver_class(kind, address.scheme)
     own = f"target {target.name} ({target.provider})"
     if target.provider == "local":
         others = [other for other in configuration.targets.values() if other.provider != "local"]
         found = [promise for promise in (promises(kind, name, other) for other in others) if promise is not None]
-        capabilities, owners = _narrow(driver.capabilities, found)
+        capabilities, owners = _narrow(driver_class.capabilities, found)
     else:
-        capabilities, owners = driver.capabilities.narrowed((), own)
+        capabilities, owners = driver_class.capabilities.narrowed((), own)
     for need in sorted(needs):
         if need not in capabilities._fields:
             raise InvalidArgument(
@@ -79,7 +80,8 @@ def connect(
             )
         if not getattr(capabilities, need):
             raise Unsupported(f"{kind} {name} needs {need!r}, which {owners[need]} does not have")
-    return Connection(driver, capabilities, owners, opening, target.name)
+    _refuse_dead_letters(f"{kind} {name}", capabilities, owners, opening)
+    return Connection(driver_class.from_address(address, opening), capabilities, owners, opening, target.name)
 
 
 def _narrow(own: Any, found: list[tuple[str, Any]]) -> tuple[Any, Mapping[str, str]]:
@@ -98,8 +100,18 @@ def _narrow(own: Any, found: list[tuple[str, Any]]) -> tuple[Any, Mapping[str, s
 
 
 def open_address(kind: str, address: str, opening: Opening | None = None) -> Connection:
-    """Open the driver at *address*, on its own: its limits are those that it declares."""
+    """Open the driver at *address*, on its own: its limits are those that it declares.
+
+    Raises Unsupported for a dead-letter queue where the service has none.
+    """
     opening = opening or Opening()
-    driver = registry.open_driver(kind, address, opening)
-    capabilities, owners = driver.capabilities.narrowed((), address.partition("?")[0])
-    return Connection(driver, capabilities, owners, opening)
+    parsed = Address.parse(address)
+    driver_class = registry.driver_class(kind, parsed.scheme)
+    capabilities, owners = driver_class.capabilities.narrowed((), address.partition("?")[0])
+    _refuse_dead_letters(f"{kind} at {address}", capabilities, owners, opening)
+    return Connection(driver_class.from_address(parsed, opening), capabilities, owners, opening)
+
+
+def _refuse_dead_letters(subject: str, capabilities: Any, owners: Mapping[str, str], opening: Opening) -> None:
+    if opening.options.get("dead_letter") and not capabilities.dead_letters:
+        raise Unsupported(f"{subject} has a dead_letter queue: {owners['dead_letters']} does not have 'dead_letters'")

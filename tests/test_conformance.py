@@ -285,7 +285,6 @@ provider = Provider(
     queues={"liar": "portable_liar:Queue"},
     capabilities="portable_liar:CAPABILITIES",
     harness="portable_liar:Harness",
-    event_codecs=("portable_local.events:MessageCodec", "portable_local.events:ChangeCodec"),
 )
 '''
 
@@ -347,6 +346,15 @@ class TestStrangers:
         assert finished.returncode == pytest.ExitCode.TESTS_FAILED
         assert "took longer than 0.5 s" in finished.stdout
         assert outcomes(report) == {"a query gives the items of its partition alone": {"fail"}}
+
+    def test_an_adapter_that_declares_little_and_refuses_the_rest_passes(self, liar: Path) -> None:
+        finished, report = conformance(
+            liar, "liar", "-m", "portable_needs or portable_without", LIE="little is declared"
+        )
+        counts = [adapter["counts"] for adapter in report["adapters"]]
+
+        assert finished.returncode == 0, finished.stdout
+        assert [count["unsupported"] > 50 for count in counts] == [True, True]
 
     def test_what_is_not_declared_is_reported_and_its_refusal_tested(self, liar: Path) -> None:
         finished, report = conformance(liar, "liar", suite="queue_leases", LIE="little is declared")

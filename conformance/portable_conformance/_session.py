@@ -64,8 +64,10 @@ class Session:
 
     def schemes(self, kind: str) -> Sequence[str]:
         """Return the schemes to test for *kind*; "http" and "events" have the one, nameless scheme ""."""
-        if kind not in RESOURCES:
-            return [] if self.chosen else [""]
+        if kind == "http":
+            return [""] if self.provider.http_codecs and not self.chosen else []
+        if kind == "events":
+            return [""] if self.provider.event_codecs and not self.chosen else []
         return [scheme for scheme in self.harness.schemes(kind) if not self.chosen or scheme in self.chosen]
 
     def _known_schemes(self) -> Sequence[str]:
