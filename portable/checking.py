@@ -81,8 +81,6 @@ class Promise(Value):
 
     def lacks(self, capability: str, word: str = "") -> str:
         """Return the end of a sentence about what is missing; empty where nothing is."""
-        if capability not in self.capabilities._fields:
-            return f"there is no such capability{nearest(capability, self.capabilities._fields)}"
         has = getattr(self.capabilities, capability)
         if has and (not word or word in has):
             return ""
