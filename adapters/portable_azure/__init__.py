@@ -19,4 +19,5 @@ provider = Provider(
         "portable_azure.events:CosmosChangeFeed",
     ),
     entry="portable_azure.entry:entry",
+    harness="portable_azure.harness:AzureHarness",
 )

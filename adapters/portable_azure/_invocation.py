@@ -17,4 +17,4 @@ class Invocation(Value):
     source: str
     """The name of the queue, container, table or schedule: as the binding has it."""
     payload: Any
-    """The object, or the list of objects, that the Functions worker made of it."""
+    """The object that the Functions worker made of it, or a list of them; of Event Grid's event its JSON."""
