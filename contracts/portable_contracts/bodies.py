@@ -1,19 +1,33 @@
-"""A body as JSON carries it: text as it is, other bytes in base64."""
+"""A body as JSON carries it: text as it is, other bytes in base64. A large one is never there twice in between."""
 
 from __future__ import annotations
 
 from binascii import b2a_base64
+from codecs import utf_8_decode
 
 CHUNK = 3 * 64 * 1024
-"""Bytes encoded at a time; base64 makes whole quartets of 3."""
+"""Bytes taken at a time; base64 makes whole quartets of 3."""
 
 
 def text_or_base64(body: bytes) -> tuple[str, bool]:
     """Return *body* as text, and whether that is base64 since the bytes are not UTF-8."""
+    if len(body) > CHUNK and not _is_text(body):
+        return base64_text(body), True
     try:
         return body.decode(), False
     except UnicodeDecodeError:
         return base64_text(body), True
+
+
+def _is_text(body: bytes) -> bool:
+    """Say whether *body* is UTF-8, without making all of it text: the error of that holds a copy, too."""
+    start = 0
+    while start < len(body):
+        try:
+            start += utf_8_decode(body[start : start + CHUNK], "strict", start + CHUNK >= len(body))[1]
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def base64_text(body: bytes) -> str:
