@@ -12,6 +12,7 @@ import pytest
 
 from portable import registry
 from portable_conformance._queues import Leases
+from portable_conformance._tables import TEN
 from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
@@ -155,6 +156,16 @@ def make_bucket(resources: Resources) -> Callable[..., Bucket]:
 @pytest.fixture
 def table(make_table: Callable[..., Table]) -> Table:
     return make_table()
+
+
+@pytest.fixture
+def ten(table: Table) -> Table:
+    """Return the table with ten items in the partition "p", and others around it."""
+    for sort in TEN:
+        table.put("p", sort, int(sort))
+    for partition in ("o", "p ", "pp", "P", "q"):
+        table.put(partition, "05", "another partition's")
+    return table
 
 
 @pytest.fixture

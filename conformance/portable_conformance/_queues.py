@@ -35,6 +35,13 @@ def take(queue: Queue, count: int = 1, **options: Any) -> list[Message]:
     return messages
 
 
+def sent_and_received(queue: Queue, *arguments: Any, **options: Any) -> Message:
+    """Send one message and receive it."""
+    queue.send(*arguments, **options)
+    (message,) = take(queue)
+    return message
+
+
 def bodies(messages: list[Message]) -> list[bytes]:
     return [message.body for message in messages]
 

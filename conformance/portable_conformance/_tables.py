@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from portable.kv import Table
     from portable_contracts.kv import Item
 
+TEN = [f"{number:02}" for number in range(10)]
+"""The sort keys of the fixture `ten`, in the partition "p"."""
 MOST_PAGES = 200
 
 

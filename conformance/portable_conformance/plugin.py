@@ -32,6 +32,7 @@ Fixtures
     make_queue(**options)       likewise; options are those of ResourceSpec, and `dead_letter` may be a Queue
     make_bucket(**options)
     table, queue, bucket        one of them, made without options
+    ten                         a table with ten items in one partition, TEN of `_tables`, and others around it
     resource                    the one that this contract is about
     reopen(resource)            a second, independent handle on the same address
     address_of(resource)        its address
