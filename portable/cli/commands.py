@@ -9,6 +9,7 @@ import click
 from portable.cli.check import check
 from portable.cli.conformance import conformance
 from portable.cli.decode import decode
+from portable.cli.invoke import invoke
 from portable.cli.new import new
 from portable.cli.run import run
 from portable_contracts.errors import InvalidArgument, PortableError
@@ -38,5 +39,5 @@ def commands(context: click.Context) -> None:
         context.color = False
 
 
-for command in (new, run, check, decode, conformance):
+for command in (new, run, check, decode, invoke, conformance):
     commands.add_command(command)
