@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from portable import registry
-from portable._outgoing import Send
+from portable import Send, registry
 from portable.queue import Queue
 from portable_conformance import contract, needs, without
 from portable_conformance._drivers import DriverPromises

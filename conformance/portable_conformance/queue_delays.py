@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portable._outgoing import Send
+from portable import Send
 from portable_conformance import contract, needs, without
 from portable_conformance._queues import bodies, seconds, take
 from portable_contracts.errors import InvalidArgument, Unsupported

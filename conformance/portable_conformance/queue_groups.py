@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portable._outgoing import Send
+from portable import Send
 from portable_conformance import contract, needs, without
 from portable_conformance._queues import Leases, bodies, drain, needs_a_clock_of_ours, seconds, take
 from portable_contracts.errors import Unsupported
