@@ -19,7 +19,6 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import azure_functions_runtime as runtime  # type: ignore[import-untyped]  # it says nothing of types
-from azure_functions_runtime.version import VERSION  # type: ignore[import-untyped]  # likewise
 
 from portable_azure._worker import Data, InvocationFailed, data_of, metadata_of, trigger_of
 
@@ -70,8 +69,6 @@ _PROTOS = SimpleNamespace(
 class Runtime:
     """The runtime around one function app. It keeps functions in a module: the app that was indexed last is the one."""
 
-    name = f"azure-functions-runtime {VERSION}"
-
     _lock = threading.Lock()
     _indexed: Runtime | None = None
 
@@ -88,12 +85,15 @@ class Runtime:
             self._index()
 
     def _index(self) -> None:
-        sys.modules.pop("function_app", None)
+        asked = SimpleNamespace(capabilities={}, function_app_directory=self._folder)
         if self._application is not None:
             module: Any = ModuleType("function_app")
             module.app = self._application
             sys.modules["function_app"] = module
-        _ask(runtime.worker_init_request, worker_init_request=_init(self._folder))
+        try:
+            _ask(runtime.worker_init_request, worker_init_request=asked)
+        finally:
+            sys.modules.pop("function_app", None)
         found = _ask(runtime.functions_metadata_request).function_metadata_results
         self._ids = {function.name: function.function_id for function in found}
         self.triggers = {function.name: trigger_of(function.raw_bindings) for function in found}
@@ -115,10 +115,6 @@ class Runtime:
         )
         answer = _ask(runtime.invocation_request, invocation_request=asked).return_value
         return None if answer is None else _http(answer.http)
-
-
-def _init(folder: str) -> Any:
-    return SimpleNamespace(capabilities={}, function_app_directory=folder)
 
 
 def _ask(function: Any, **request: Any) -> Any:

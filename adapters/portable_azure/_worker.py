@@ -113,8 +113,6 @@ def answer_of(response: Any) -> dict[str, Any]:
 class Functions:
     """The functions of an app, called as they are, between the converters: where the runtime is not installed."""
 
-    name = f"the converters of azure-functions {func.__version__}"
-
     def __init__(self, application: func.FunctionApp) -> None:
         found = {function.get_function_name(): function for function in application.get_functions()}
         self._user = {name: function.get_user_function() for name, function in found.items()}

@@ -122,11 +122,13 @@ class BlobTrigger(EventCodec):
         container, _, key = (blob.name or "").partition("/")
         if not key:
             raise InvalidArgument(f"the blob's name is {blob.name!r}; expected container/path")
-        told = blob.blob_properties or {}
-        version, when = text(told, "ETag").strip('"'), moment(told, "LastModified")
-        size = whole(told, "ContentLength" if "ContentLength" in told else "Length")
-        context = context_of(native_context)
-        return [BlobEvent(f"{blob.name}/{version}", container, key, "created", when, size, version, context, blob)]
+        told, context = blob.blob_properties or {}, context_of(native_context)
+        version = text(told, "ETag", "").strip('"') or None
+        when = moment(told, "LastModified") if "LastModified" in told else epoch(context.clock(), "the clock's time")
+        # Not blob.length, which is None for an empty one.
+        size = next((whole(told, name) for name in ("ContentLength", "Length") if name in told), None)
+        event_id = f"{blob.name}/{version or context.invocation_id}"
+        return [BlobEvent(event_id, container, key, "created", when, size, version, context, blob)]
 
 
 class Timer(EventCodec):
@@ -292,8 +294,8 @@ class EventGridBlob(EventCodec):
             key,
             "created" if created else "deleted",
             moment(fields, "time" if "time" in fields else "eventTime"),
-            whole(data, "contentLength") if created else None,
-            text(data, "eTag").strip('"') if created else None,
+            whole(data, "contentLength") if created and "contentLength" in data else None,
+            text(data, "eTag", "").strip('"') or None if created else None,
             context,
             fields,
         )

@@ -42,6 +42,7 @@ class AzureHarness(Harness):
         self._numbers = count(1)
 
     def __exit__(self, *_: object) -> None:
+        self._serving = None
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
@@ -87,6 +88,16 @@ class AzureHarness(Harness):
         told = _worker().answer_of(answer)
         body, is_base64 = text_or_base64(told["body"])
         return {**told, "body": {"base64": body} if is_base64 else body}
+
+    def runtime(self) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        for package in ("azure-functions-runtime", "azure-functions"):
+            try:
+                return f"in-process, {package} {version(package)}"
+            except PackageNotFoundError:
+                continue
+        return super().runtime()
 
     def http_shapes(self) -> Sequence[str]:
         return tuple(_fronts.PREFIXES)

@@ -263,6 +263,13 @@ class TestBlobs:
         with pytest.raises(InvalidArgument, match="expected container/path"):
             decoded(BlobTrigger(), "blobTrigger", {"bytes": ""}, BlobTrigger="photos", Properties={"ETag": "v"})
 
+    def test_a_blob_without_properties_was_written_now(self) -> None:
+        before = datetime.now(timezone.utc)
+        (event,) = decoded(BlobTrigger(), "blobTrigger", {"bytes": "x"}, BlobTrigger="photos/a")
+
+        assert before <= event.time <= datetime.now(timezone.utc)
+        assert (event.id, event.size, event.version) == ("photos/a/r-1", None, None)
+
     @pytest.mark.parametrize("subject", ["", "/blobServices/default/containers/photos", "/containers/photos/blobs/"])
     def test_a_subject_without_a_key_is_refused(self, subject: str) -> None:
         event = {"eventType": "Microsoft.Storage.BlobCreated", "id": "b-1", "subject": subject, "data": {}}
