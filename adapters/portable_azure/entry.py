@@ -148,10 +148,23 @@ def _schedule(application: func.FunctionApp, runner: Runner, trigger: TriggerSpe
     run = _run(runner, "timerTrigger", trigger.name)
 
     @application.function_name(name)
-    # Azure's expressions have the second in front: https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer
-    @application.timer_trigger("timer", f"0 {trigger.source}")
+    @application.timer_trigger("timer", _ncrontab(trigger))
     def timer(timer: func.TimerRequest, context: func.Context) -> None:
         run(timer, context)
+
+
+def _ncrontab(trigger: TriggerSpec) -> str:
+    """Return the expression with the second in front; what else Azure's mean otherwise than cron's is Unsupported.
+
+    https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
+    https://github.com/atifaziz/NCrontab/wiki/Crontab-Expression
+    """
+    _, _, day, _, weekday = trigger.source.split()
+    if not day.startswith("*") and not weekday.startswith("*"):
+        raise _unsupported(trigger, f"{trigger.source!r} is due on either kind of day, on Azure on both: make it two")
+    if any("7" in part.partition("/")[0] for part in weekday.split(",")):
+        raise _unsupported(trigger, f"{trigger.source!r} has weekday 7, which Azure does not know: Sunday is 0")
+    return f"0 {trigger.source}"
 
 
 def _unsupported(trigger: TriggerSpec, why: str) -> Unsupported:

@@ -372,6 +372,21 @@ class TestEntry:
 
         assert sorted(self.triggers(app)) == ["schedule_first", "schedule_second"]
 
+    @pytest.mark.parametrize("cron", ["*/5 * * * *", "0 0 1 * *", "0 0 * * MON-FRI", "0 0 */2 * 1", "0 0 * * */7"])
+    def test_a_schedule_has_its_second_in_front(self, cron: str) -> None:
+        app = App("clock")
+        app.schedule(cron, name="tick")(lambda tick: None)
+
+        assert self.triggers(app)["schedule_tick"]["schedule"] == f"0 {cron}"
+
+    @pytest.mark.parametrize("cron", ["0 0 1 * 1", "0 0 * * 7", "0 0 * * 1-7", "0 0 * * 1,7"])
+    def test_a_schedule_that_would_mean_something_else_is_unsupported(self, cron: str) -> None:
+        app = App("clock")
+        app.schedule(cron, name="tick")(lambda tick: None)
+
+        with pytest.raises(Unsupported, match=r"test_codecs\.py:\d+: schedule handler tick: "):
+            self.triggers(app)
+
     def test_a_batch_handler_has_a_function_that_takes_many(self) -> None:
         app = App("batch")
         app.on_message(app.queue("thumbs"), batch=True)(lambda messages: None)
