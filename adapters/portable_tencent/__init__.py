@@ -12,6 +12,7 @@ provider = Provider(
         "portable_tencent.http:FunctionUrl",
         "portable_tencent.http:ApiGateway",
         "portable_tencent.http:LoadBalancer",
+        "portable_tencent.web:WebFunction",
     ),
     event_codecs=(
         "portable_tencent.events:Cos",

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from portable_contracts._percent import parse_query
 from portable_contracts.bodies import base64_text, text_or_base64
-from portable_contracts.http import Headers, Response
+from portable_contracts.http import Headers, Response, unquote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from portable_contracts.harness import HttpCall
 
-URL, GATEWAY, BALANCER = "tencent.http.url", "tencent.http.apigw", "tencent.http.clb"
+URL, GATEWAY, BALANCER, WEB = "tencent.http.url", "tencent.http.apigw", "tencent.http.clb", "tencent.http.web"
 FORMS = (URL, GATEWAY, BALANCER)
+"""Those that make events."""
 
 _PLAIN = ("text/", "application/json", "application/javascript", "application/xml")
 
@@ -111,6 +112,50 @@ def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         first = names.setdefault(name.lower(), name)
         joined[first] = f"{joined[first]},{value}" if first in joined else value
     return joined
+
+
+def web_headers(client: str) -> list[tuple[str, str]]:
+    """Return what the platform adds to a request for a web function: https://cloud.tencent.com/document/product/583/56124"""
+    return [
+        ("X-Scf-Request-Id", str(uuid4())),
+        ("X-Scf-Memory", "128"),
+        ("X-Scf-Timeout", "30"),
+        ("X-Scf-Version", "$LATEST"),
+        ("X-Scf-Name", "main"),
+        ("X-Scf-Namespace", "default"),
+        ("X-Scf-Region", "ap-guangzhou"),
+        ("X-Scf-Secret-Id", "AKIDexample"),
+        ("X-Scf-Secret-Key", "a secret of the role"),
+        ("X-Scf-Session-Token", "a token of the role"),
+        ("X-Scf-Remote-Addr", client),
+    ]
+
+
+def web_request(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> dict[str, Any]:
+    """Return what a server of ASGI makes of a request that the platform's proxy has sent on."""
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": method,
+        "root_path": "",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        "client": ("169.254.0.1", 54321),
+        "server": ("169.254.0.2", 9000),
+    }
+    return {"web": scope, "body": body}
+
+
+def web_response(messages: Iterable[Any], method: str = "GET") -> Response:
+    """Return what a server sends the client for an application's *messages*."""
+    start, end = messages
+    headers = Headers.received((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
+    return Response(b"" if method == "HEAD" else end["body"], start["status"], headers)
 
 
 def response(answer: Any) -> Response:

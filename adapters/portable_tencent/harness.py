@@ -5,11 +5,15 @@ Tencent publishes no runtime, so what stands for SCF is a server of ours: all of
 
 from __future__ import annotations
 
+from binascii import a2b_base64
+
+from portable_contracts.bodies import text_or_base64
 from portable_contracts.harness import Harness
 from portable_contracts.provider import Opening
 from portable_tencent import _fronts
 from portable_tencent.custom_runtime import serve
 from portable_tencent.entry import entry
+from portable_tencent.web import application
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,12 +35,11 @@ class TencentHarness(Harness):
     provider = "tencent"
 
     def __init__(self) -> None:
-        self._started: Any = None
+        self._started: dict[str, Any] = {}
 
     def __exit__(self, *_: object) -> None:
-        if self._started is not None:
-            self._started.stop()
-            self._started = None
+        while self._started:
+            self._started.popitem()[1].stop()
 
     def schemes(self, kind: str) -> Sequence[str]:
         return ()
@@ -54,7 +57,19 @@ class TencentHarness(Harness):
         return Opening(options=options)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
-        return document["raw"], _fronts.context(**document.get("context", {}))
+        raw = document["raw"]
+        if shape == _fronts.WEB:
+            if type(raw["method"]) is not str:
+                raise TypeError("the method is str: a server read it from the request line")
+            return _fronts.web_request(raw["method"], raw["target"], raw["headers"], _bytes(raw["body"])), None
+        return raw, _fronts.context(**document.get("context", {}))
+
+    def described(self, shape: str, answer: Any) -> Any:
+        if shape != _fronts.WEB:
+            return answer
+        response = _fronts.web_response(answer)
+        headers = [list(pair) for pair in response.headers.multi_items()]
+        return {"status": response.status, "headers": headers, "body": _text(response.body)}
 
     def runtime(self) -> str:
         return "wire fake"
@@ -64,16 +79,24 @@ class TencentHarness(Harness):
 
     def fronts(self) -> Sequence[str]:
         # Not the load balancer, which loses bytes that are no text where the content type says that they are.
-        return [form for form in _fronts.FORMS if form != _fronts.BALANCER]
+        return (_fronts.URL, _fronts.GATEWAY, _fronts.WEB)
 
     def rendered(self, shape: str, call: HttpCall) -> tuple[Any, Any]:
+        if shape == _fronts.WEB:
+            headers = [*call.headers, *_fronts.web_headers(call.client)]
+            return _fronts.web_request(call.method, call.target, headers, call.body), None
         return _fronts.event(shape, call), _fronts.context()
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
-        return _fronts.response(answer)
+        return _fronts.web_response(answer, call.method) if shape == _fronts.WEB else _fronts.response(answer)
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         front = call.front or _fronts.URL
+        if front == _fronts.WEB:
+            sent: Response = self._web_server().send(
+                application(entry(runner)), call.replace(headers=[*call.headers, *_fronts.web_headers(call.client)])
+            )
+            return sent
         invoked = self._runtime().invoke(entry(runner), _fronts.event(front, call))
         return _fronts.failure(front, invoked.code) if invoked.failed else _fronts.response(invoked.payload)
 
@@ -85,6 +108,20 @@ class TencentHarness(Harness):
         return invoked.payload
 
     def _runtime(self) -> Any:
-        if self._started is None:
-            self._started = self.counterpart("scf_runtime").Embedded(serve)
-        return self._started
+        if "runtime" not in self._started:
+            self._started["runtime"] = self.counterpart("scf_runtime").Embedded(serve)
+        return self._started["runtime"]
+
+    def _web_server(self) -> Any:
+        if "web" not in self._started:
+            self._started["web"] = self.counterpart("scf_web").Embedded()
+        return self._started["web"]
+
+
+def _bytes(written: Any) -> bytes:
+    return a2b_base64(written["base64"]) if isinstance(written, dict) else written.encode()
+
+
+def _text(body: bytes) -> Any:
+    text, is_base64 = text_or_base64(body)
+    return {"base64": text} if is_base64 else text
