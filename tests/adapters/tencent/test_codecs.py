@@ -18,12 +18,13 @@ from portable import App, Message, Request
 from portable.runtime import entrypoint
 from portable_conformance._requests import calls, logical
 from portable_conformance.counterparts.scf_runtime import Api
-from portable_contracts.errors import InvalidArgument
+from portable_contracts.errors import InvalidArgument, LimitExceeded
 from portable_contracts.harness import HttpCall
 from portable_contracts.http import Response
 from portable_tencent import _fronts
 from portable_tencent.events import CKafka, CmqTopic, Cos, Timer
 from portable_tencent.http import ApiGateway, FunctionUrl, LoadBalancer
+from portable_tencent.web import WebFunction
 
 SECRET = "a secret of the role"
 KAFKA = {"topic": "thumbs", "partition": 0, "offset": 7, "msgKey": "None", "msgBody": "one"}
@@ -146,6 +147,43 @@ class TestLoadBalancers:
         }
 
 
+def web(*headers: tuple[str, str]) -> dict[str, Any]:
+    return _fronts.web_request("GET", "/", headers, b"")
+
+
+class TestWebFunctions:
+    @pytest.mark.parametrize(("told", "seconds"), [("30", 30), ("30000", 30), ("900", 900), ("1000", 1), ("soon", 900)])
+    def test_the_limit_may_be_in_seconds_or_milliseconds(self, told: str, seconds: float) -> None:
+        context = WebFunction().decode(web(("X-Scf-Timeout", told)), None).context
+
+        assert seconds - 1 < context.remaining().total_seconds() <= seconds
+
+    @pytest.mark.parametrize(
+        ("headers", "client"),
+        [
+            ([("X-Scf-Remote-Addr", "203.0.113.9:443"), ("X-Forwarded-For", "198.51.100.1")], "203.0.113.9"),
+            ([("X-Forwarded-For", "198.51.100.1, 203.0.113.9")], "203.0.113.9"),
+            ([], None),
+        ],
+    )
+    def test_the_client_is_who_the_platform_says(self, headers: list[tuple[str, str]], client: str | None) -> None:
+        assert WebFunction().decode(web(*headers), None).client == client
+
+    @pytest.mark.parametrize(
+        "response",
+        [Response(bytes(6_291_457)), Response("ok", headers=[("x-long", "x" * 4096)])],
+        ids=["body", "headers"],
+    )
+    def test_an_answer_that_the_platform_cannot_carry_is_refused(self, response: Response) -> None:
+        with pytest.raises(LimitExceeded, match="a web function of SCF carries"):
+            WebFunction().encode(response, Request("GET", "/"))
+
+    @pytest.mark.parametrize("scope", [{"type": "http"}, {"type": "http", "headers": None, "path": "/"}])
+    def test_what_is_no_scope_is_refused(self, scope: dict[str, Any]) -> None:
+        with pytest.raises(InvalidArgument, match="scope"):
+            WebFunction().decode({"web": scope, "body": b""}, None)
+
+
 class TestCos:
     @pytest.mark.parametrize("name", ["cos:ObjectRestore:Completed", "", "s3:ObjectCreated:Put"])
     def test_another_event_is_refused_by_its_name(self, name: str) -> None:
@@ -254,6 +292,13 @@ class TestCredentials:
         assert SECRET not in everything(seen)
         assert SECRET not in caplog.text
         assert sent["headers"][name] == SECRET
+
+    @pytest.mark.parametrize("name", ["x-scf-secret-key", "X-Scf-Session-Token", "X-SCF-ANYTHING"])
+    def test_of_a_web_functions_request(self, name: str) -> None:
+        request = WebFunction().decode(web(("x-tag", "kept"), (name, SECRET)), None)
+
+        assert "kept" in everything(request)
+        assert SECRET not in everything(request)
 
     def test_of_a_buckets_event(self, caplog: pytest.LogCaptureFixture) -> None:
         seen: list[Any] = []

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -14,6 +18,7 @@ from PIL import Image
 
 from portable_conformance.counterparts import scf_runtime
 from portable_conformance.counterparts.scf_runtime import Function
+from portable_conformance.counterparts.scf_web import pass_on
 from portable_contracts.harness import HttpCall
 from portable_contracts.http import Response
 from portable_tencent import _fronts
@@ -175,6 +180,50 @@ class TestTheGuestbook:
         guestbook.invoke({"Type": "Timer", "TriggerName": "statistics", "Time": "2026-01-02T03:05:00Z", "Message": ""})
 
         assert read(guestbook, "/stats")["written"] == "2026-01-02T03:05:00+00:00"
+
+
+@pytest.fixture(scope="module")
+def web_function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Give the port at which the guestbook is a web function."""
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "entry.py").write_text(ENTRY)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    program = f"from portable_tencent.web import serve; from entry import handler; serve(handler, '127.0.0.1', {port})"
+    environment = {**os.environ, "PORTABLE_TARGET": "local", "PYTHONPATH": str(GUESTBOOK)}
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=folder, env=environment)
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    yield port
+    process.terminate()
+    process.wait(30)
+
+
+class TestTheGuestbookAsAWebFunction:
+    """HTTP as it is, sent on by a proxy of ours; what is no HTTP needs an event function beside it."""
+
+    def ask(self, port: int, method: str, target: str, body: bytes = b"", kind: str = "") -> Response:
+        headers = [("host", "example.com"), ("content-type", kind), ("content-length", str(len(body)))]
+        return pass_on(HttpCall(method, target, [*headers, *_fronts.web_headers("203.0.113.9")], body), port)
+
+    def test_an_entry_is_signed_and_listed(self, web_function: int) -> None:
+        entry = json.dumps({"name": "Åsa", "text": "日本"}).encode()
+        signed = self.ask(web_function, "POST", "/threads/web/entries", entry, "application/json")
+        listed = self.ask(web_function, "GET", "/threads/web/entries?limit=5")
+
+        assert signed.status == 201
+        assert [item["name"] for item in json.loads(listed.body)["entries"]] == ["Åsa"]
+
+    def test_a_photo_comes_back_to_the_byte(self, web_function: int) -> None:
+        uploaded = json.loads(self.ask(web_function, "POST", "/threads/web/photos", PHOTO, "image/jpeg").body)
+
+        assert self.ask(web_function, "GET", uploaded["photo"]).body == PHOTO
 
 
 class TestFailures:
