@@ -134,23 +134,27 @@ def load(folder: str | None = None) -> Configuration:
 
 
 def _read(path: str) -> dict[str, Any]:
-    try:
-        import tomllib
-    except ModuleNotFoundError:  # Python 3.10
-        try:
-            import tomli as tomllib  # type: ignore[no-redef]  # the same library before it joined the standard one
-        except ModuleNotFoundError:
-            raise InvalidArgument(
-                f"{path}: reading TOML on Python 3.10 needs tomli; install portable-serverless[cli]"
-            ) from None
+    toml = _toml(path)
     try:
         with open(path, "rb") as file:
-            document: dict[str, Any] = tomllib.load(file)
+            document: dict[str, Any] = toml.load(file)
             return document
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{path} is not valid TOML: {error}") from error
     except OSError as error:
         raise InvalidArgument(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _toml(path: str) -> Any:
+    """Return the TOML reader: the standard library's, or on Python 3.10 the package that it came from."""
+    from importlib import import_module
+
+    for module in ("tomllib", "tomli"):
+        try:
+            return import_module(module)
+        except ModuleNotFoundError:
+            continue
+    raise InvalidArgument(f"{path}: reading TOML on Python 3.10 needs tomli; install portable-serverless[cli]")
 
 
 def parse(document: Mapping[str, Any], path: str) -> Configuration:
