@@ -164,6 +164,7 @@ def _serve_anew(
         "portable.dev.server:reloaded",
         factory=True,
         reload=True,
+        reload_delay=0,  # it delays the first watch, too: a file that is saved meanwhile would be missed
         reload_dirs=[configuration.folder],
         reload_includes=["*.py", config.FILE],
     )
