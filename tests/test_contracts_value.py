@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from portable_contracts._value import Value
+from portable_contracts._value import Value, maker, setter
 
 
 class Point(Value):
@@ -102,3 +102,56 @@ def test_the_repr_shows_the_fields_that_may_be_shown() -> None:
 def test_copies_are_equal(copied: Any) -> None:
     assert copied(Named(1, 2, "n")) == Named(1, 2, "n")
     assert copied(Named(1, 2, "n")).name == "n"
+
+
+class Timed(Value):
+    name: str
+    at: str | None = None
+
+    _lazy = {"at": lambda given: f"made of {given}" if isinstance(given, int) else given}
+
+
+class Late(Timed):
+    by: int = 0
+
+
+def test_what_a_maker_makes_is_what_the_type_makes() -> None:
+    make = maker(Named)
+
+    assert make(1, name="n") == Named(1, name="n")
+    assert type(make(1)) is Named
+
+
+def test_what_a_maker_made_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError, match=r"Point\.x cannot be set"):
+        setattr(maker(Point)(1), "x", 2)  # noqa: B010  # what a type checker refuses
+
+
+def test_a_field_of_a_new_record_can_be_set_by_who_made_it() -> None:
+    point = Point(1)
+    setter(Point, "x")(point, 2)
+
+    assert point == Point(2)
+
+
+@pytest.mark.parametrize("kind", [Timed, Late])
+def test_a_lazy_field_is_made_when_it_is_read(kind: type[Timed]) -> None:
+    assert maker(kind)("n", 3).at == "made of 3"
+
+
+def test_a_lazy_field_that_was_made_before_stays_as_it_is() -> None:
+    assert (Timed("n").at, Timed("n", "noon").at) == (None, "noon")
+
+
+def test_records_with_a_lazy_field_are_equal_by_what_is_read() -> None:
+    late = maker(Timed)("n", 3)
+
+    assert late == Timed("n", "made of 3")
+    assert pickle.loads(pickle.dumps(late)) == late
+    assert repr(late) == "Timed(name='n', at='made of 3')"
+    assert late.replace(name="m") == Timed("m", "made of 3")
+
+
+def test_a_lazy_field_cannot_be_set() -> None:
+    with pytest.raises(AttributeError, match=r"Timed\.at cannot be set"):
+        setattr(Timed("n"), "at", "noon")  # noqa: B010  # what a type checker refuses

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 
+from portable_contracts._json import read_json
 from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.provider import EMPTY
@@ -38,9 +39,11 @@ class Context(Value):
     cold: bool = False
     """True for the first invocation of this process."""
     clock: Callable[[], float] = time.time
+    settlement: Settlement | None = None
+    """What `ack`, `retry` and `extend` act on for a message that the platform pushed: one for all of the invocation."""
 
-    _uncompared = frozenset({"clock"})
-    _unprinted = frozenset({"clock"})
+    _uncompared = frozenset({"clock", "settlement"})
+    _unprinted = frozenset({"clock", "settlement"})
 
     @property
     def deadline(self) -> datetime:
@@ -65,6 +68,15 @@ class _Event(Value):
     _unprinted = frozenset({"context", "native"})
 
 
+def _moment(given: Any) -> Any:
+    """Return the time that is *given*: a datetime or None, or in seconds since the epoch, as a codec may."""
+    if type(given) is not float:
+        return given
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(given, timezone.utc)
+
+
 class Message(_Event):
     """A queue message."""
 
@@ -85,6 +97,7 @@ class Message(_Event):
 
     _uncompared = frozenset({"context", "native", "settlement"})
     _unprinted = frozenset({"context", "native", "settlement"})
+    _lazy = {"sent": _moment}  # Making a time takes as long as making the rest of the message.
 
     @property
     def text(self) -> str:
@@ -96,10 +109,8 @@ class Message(_Event):
 
     def json(self) -> Any:
         """Return the body as JSON. Raises InvalidArgument when it is not."""
-        import json
-
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"the body of message {self.id} is not JSON: {error}") from error
 
@@ -119,9 +130,10 @@ class Message(_Event):
         self._settlement().extend(self, by)
 
     def _settlement(self) -> Settlement:
-        if self.settlement is None:
+        settlement = self.settlement or self.context.settlement
+        if settlement is None:
             raise InvalidArgument(f"message {self.id} was not received from a queue, so it cannot be settled")
-        return self.settlement
+        return settlement
 
 
 class Settlement(ABC):
@@ -204,10 +216,8 @@ class CloudEvent(_Event):
         """Return *data* as JSON. Raises InvalidArgument when it is bytes or text that is not JSON."""
         if not isinstance(self.data, (bytes, str)):
             return self.data
-        import json
-
         try:
-            return json.loads(self.data)
+            return read_json(self.data)
         except (ValueError, RecursionError) as error:
             raise InvalidArgument(f"the data of event {self.id} is not JSON: {error}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from portable_contracts._json import read_json
 from portable_contracts._percent import parse_query, unquote
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import NO_CONTEXT
@@ -333,10 +334,8 @@ class Request:
 
     def json(self) -> Json:
         """Return the body as JSON. Raises BadRequest (400 when a handler lets it pass) when it is not."""
-        import json
-
         try:
-            return json.loads(self.body)
+            return read_json(self.body)
         except (ValueError, RecursionError) as error:
             raise BadRequest(f"the body is not JSON: {error}") from error
 
@@ -493,7 +492,9 @@ class HttpCodec(ABC):
     """Translates one native HTTP invocation, both ways. Pure: no I/O; the only clock is the context's."""
 
     shape: ClassVar[str]
-    """The platform's name of the shape, as `portable decode` prints it: `"aws.apigateway.v2"`."""
+    """The platform's name of the shape, as `portable decode` prints it: `"aws.http.v2"`."""
+    trigger: ClassVar[str] = "http"
+    """What tells it from the codecs of events."""
 
     @abstractmethod
     def recognises(self, raw: Any) -> bool:
