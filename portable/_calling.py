@@ -95,7 +95,10 @@ class Handler:
 
     def plain(self, event: Any, values: Mapping[str, str] = _NOTHING) -> Any:
         """Call it from a thread that may block."""
-        result = self.function(event, **values) if self.takes_event else self.function()
+        if values:
+            result = self.function(event, **values)
+        else:
+            result = self.function(event) if self.takes_event else self.function()
         if type(result) is CoroutineType:
             from portable._looping import wait_for
 

@@ -113,13 +113,18 @@ class Triggers:
     ) -> None:
         self.specs.append(TriggerSpec(kind, source, name, function, options, handler.place))
 
+    def of_queue(self, queue: str) -> Handler:
+        """Return the handler of the queue's messages. Raises InvalidArgument, as `handlers` does."""
+        handler: Handler = _known(self.messages, queue, "messages of queue", "@app.on_message")
+        return handler
+
     def handlers(self, event: Any) -> Sequence[Handler]:
         """Return the handlers that *event* is for; none for a blob event that no filter lets through.
 
         Raises InvalidArgument for an event that the app has no handler for: it must not get lost.
         """
         if isinstance(event, (Message, Batch)):
-            return (_known(self.messages, event.queue, "messages of queue", "@app.on_message"),)
+            return (self.of_queue(event.queue),)
         if isinstance(event, BlobEvent):
             triggers = _known(self.blobs, event.bucket, "events of bucket", "@app.on_blob")
             return [trigger.handler for trigger in triggers if trigger.wants(event)]

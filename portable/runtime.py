@@ -6,14 +6,14 @@ handler = portable.entrypoint(app, "aws")
 from __future__ import annotations
 
 from portable import registry
-from portable._delivery import NotDone, deliver, deliver_async
+from portable._delivery import NotDone, push, push_async
 from portable._recognition import Codecs, unknown
 from portable._reporting import failed as report
 from portable._triggers import ANY, failure
-from portable_contracts._value import Value
+from portable_contracts._value import setter
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, Change, CloudEvent, Context, Message
-from portable_contracts.http import HttpCapabilities, HttpCodec
+from portable_contracts.http import HttpCapabilities, HttpCodec, Request
 from portable_contracts.provider import Address, Runner
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from portable.app import App
     from portable_contracts.deploy import AppSpec
     from portable_contracts.events import Event, EventCodec
-    from portable_contracts.http import Request, Response
+    from portable_contracts.http import Response
     from portable_contracts.provider import Provider
 
 _cold = True
@@ -76,19 +76,22 @@ class _Runner(Runner):
         return Address.parse(address_of(kind, name, self._app._resources.bound().target))
 
     def handle(self, event: Event) -> Any:
-        return self._app.handle(self._named([event])[0])
+        if isinstance(event, Request):
+            return self._app.handle(_warmed(event))
+        if isinstance(event, Message):
+            event = event.replace(queue=self._app._resources.logical("queue", event.queue))
+        return self._app.handle(self._named([event.replace()])[0])
 
     def __call__(self, raw: Any, native_context: Any) -> Any:
-        codec = self._codecs.find(raw)
-        if isinstance(codec, HttpCodec):
-            request = _warmed(codec.decode(raw, native_context))
-            return _encoded(codec, self._app.handle(request), request)
+        codec: Any = self._codecs.find(raw)
         if codec is None:
             return self._app.handle(self._unrecognised(raw))
+        if codec.trigger == "http":
+            request = _warmed(codec.decode(raw, native_context))
+            return _encoded(codec, self._app.handle(request), request)
         events = self._named(codec.decode(raw, native_context))
         if codec.trigger == "message":
-            outcomes = deliver(self._app, events, ordered=codec.ordered)
-            return self._answer(codec, events, [outcome.error for outcome in outcomes])
+            return self._answer(codec, events, push(self._app, events, codec.ordered))
         errors: list[Exception | None] = []
         for event in events:
             try:
@@ -102,16 +105,15 @@ class _Runner(Runner):
         return self._answer(codec, events, errors)
 
     async def run_async(self, raw: Any, native_context: Any) -> Any:
-        codec = self._codecs.find(raw)
-        if isinstance(codec, HttpCodec):
-            request = _warmed(codec.decode(raw, native_context))
-            return _encoded(codec, await self._app.handle_async(request), request)
+        codec: Any = self._codecs.find(raw)
         if codec is None:
             return await self._app.handle_async(self._unrecognised(raw))
+        if codec.trigger == "http":
+            request = _warmed(codec.decode(raw, native_context))
+            return _encoded(codec, await self._app.handle_async(request), request)
         events = self._named(codec.decode(raw, native_context))
         if codec.trigger == "message":
-            outcomes = await deliver_async(self._app, events, ordered=codec.ordered)
-            return self._answer(codec, events, [outcome.error for outcome in outcomes])
+            return self._answer(codec, events, await push_async(self._app, events, codec.ordered))
         errors: list[Exception | None] = []
         for event in events:
             try:
@@ -133,18 +135,22 @@ class _Runner(Runner):
             await mount.stop()
 
     def _named(self, events: Sequence[Any]) -> Sequence[Any]:
-        """Return the events with the app's names in place of the service's."""
-        logical = self._app._resources.logical
-        named = []
+        """Put the app's names in place of the service's into *events*, which a codec has just made.
+
+        Those of messages are left to who delivers them.
+        """
         for event in events:
-            if isinstance(event, Message):
-                event = event.replace(queue=logical("queue", event.queue))
-            elif isinstance(event, BlobEvent):
-                event = event.replace(bucket=logical("bucket", event.bucket))
+            if isinstance(event, BlobEvent):
+                _set_bucket(event, self._app._resources.logical("bucket", event.bucket))
             elif isinstance(event, Change):
-                event = event.replace(table=logical("table", event.table))
-            named.append(_warmed(event))
-        return named
+                _set_table(event, self._app._resources.logical("table", event.table))
+            elif isinstance(event, Message):
+                break
+        if _cold and events:
+            context = _warmed_context(events[0].context)
+            for event in events:
+                setter(type(event), "context")(event, context)
+        return events
 
     def _unrecognised(self, raw: Any) -> CloudEvent:
         """Return an event of a shape that no codec knows, for `on_event("*")`. Raises InvalidArgument without one."""
@@ -158,33 +164,34 @@ class _Runner(Runner):
 
     def _answer(self, codec: EventCodec, events: Sequence[Event], errors: list[Exception | None]) -> Any:
         """Return the platform's answer, or raise what makes it deliver again."""
-        raised = [error for error in errors if error is not None]
-        if not raised:
+        if errors.count(None) == len(events):
             return codec.encode(events, [False] * len(events))
         reports = self._partial_batch and codec.partial
         if len(events) == 1 and codec.trigger != "message" and not reports:
-            raise raised[0]  # The platform logs it.
+            assert errors[0] is not None
+            raise errors[0]  # The platform logs it.
         if codec.trigger != "message":
             for event, error in zip(events, errors):  # noqa: B905  # a stream's errors end with the first
                 if error is not None:
                     report(event, error)
-        left = [NotDone("left alone")] * (len(events) - len(errors))
-        again = [error is not None for error in (*errors, *left)]
+        # What was not handled, after a failure in a stream, comes again with it.
+        again = [error is not None for error in errors] + [True] * (len(events) - len(errors))
         if reports:
             return codec.encode(events, again)
+        raised = [error for error in errors if error is not None]
         first = next((error for error in raised if not isinstance(error, NotDone)), raised[0])
         what = "messages" if codec.trigger == "message" else "events"
         raise failure(first, f"{sum(again)} of {len(events)} {what} must be delivered again")
 
 
-def _warmed(event: Any) -> Any:
-    """Return *event*, its context marked as cold where it is the first of this process."""
+_set_bucket, _set_table = setter(BlobEvent, "bucket"), setter(Change, "table")
+
+
+def _warmed(request: Request) -> Request:
+    """Return *request*, its context marked as cold where it is the first of this process."""
     if _cold:
-        context = _warmed_context(event.context)
-        if isinstance(event, Value):
-            return event.replace(context=context)
-        event.context = context
-    return event
+        request.context = _warmed_context(request.context)
+    return request
 
 
 def _warmed_context(context: Context) -> Context:
