@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
 
 from __future__ import annotations
 
-import time
+from time import time
 
 from portable_contracts.events import Context
 
@@ -20,6 +20,6 @@ UNKNOWN_SECONDS = 900.0
 def context_of(native: Any, request_id: str = "") -> Context:
     """Return the portable context; *request_id* serves where *native* is None."""
     if native is None:
-        return Context(request_id, "", "aws", time.time() + UNKNOWN_SECONDS)
-    expires = time.time() + native.get_remaining_time_in_millis() / 1000
+        return Context(request_id, "", "aws", time() + UNKNOWN_SECONDS)
+    expires = time() + native.get_remaining_time_in_millis() / 1000
     return Context(native.aws_request_id, native.function_name or "", "aws", expires)

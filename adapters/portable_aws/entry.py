@@ -11,9 +11,5 @@ if TYPE_CHECKING:
 
 
 def entry(runner: Runner) -> Callable[[Any, Any], Any]:
-    """Return the function `handler(event, context)`."""
-
-    def handler(event: Any, context: Any) -> Any:
-        return runner(event, context)
-
-    return handler
+    """Return what is called as `handler(event, context)`."""
+    return runner.__call__

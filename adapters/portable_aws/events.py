@@ -5,15 +5,16 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html lists the page
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from itertools import compress
 
 from portable_aws._attributes import item, keys
 from portable_aws._context import context_of
+from portable_contracts._value import maker
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, Change, CloudEvent, EventCodec, Message, Tick
 from portable_contracts.http import unquote
 from portable_contracts.provider import EMPTY
-from portable_contracts.reading import decoded, epoch, mapping, moment, records, text, whole
+from portable_contracts.reading import decoded, epoch, mapping, moment, records, sequence, text, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +28,17 @@ ENCODING = "portable.encoding"
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
+END_OF_TIME = 253_402_300_800
+"""The year 10000, which no datetime reaches, in seconds since the epoch."""
 FIFO = ".fifo"
 """The end of a FIFO queue's name in AWS; to an app it is part of the kind, as the scheme `sqs+fifo` says it."""
 
 
 def _source(raw: Any) -> Any:
     """Return who wrote the first record of *raw*, or None where it holds no records."""
-    if type(raw) is not dict or type(raw.get("Records")) is not list or not raw["Records"]:
+    if type(raw) is not dict or type(listed := raw.get("Records")) is not list or not listed:
         return None
-    first = raw["Records"][0]
+    first = listed[0]
     return (first.get("eventSource") or first.get("EventSource")) if type(first) is dict else None
 
 
@@ -51,46 +54,79 @@ class Sqs(EventCodec):
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
         context = context_of(native_context)
-        return [self._message(record, context) for record in records(raw, "Records")]
-
-    def _message(self, record: Mapping[str, Any], context: Context) -> Message:
-        told = mapping(record, "attributes", optional=True)
-        attributes = _attributes(mapping(record, "messageAttributes", optional=True))
-        body = text(record, "body", "")
-        if body.startswith("{") and '"TopicArn"' in body:
-            notification = _notification(body)
-            if notification is not None:
-                body = text(notification, "Message")
-                attributes = {**attributes, **_attributes(mapping(notification, "MessageAttributes", optional=True))}
-        queue = text(record, "eventSourceARN").rpartition(":")[2]
-        # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
-        group = text(told, "MessageGroupId", "") or None if queue.endswith(FIFO) else None
-        return Message(
-            text(record, "messageId"),
-            queue.removesuffix(FIFO),
-            _content(body, attributes),
-            attributes,
-            whole(told, "ApproximateReceiveCount", 1),
-            _sent(told),
-            group,
-            context,
-            record,
-        )
+        messages: list[Event] = []
+        names: dict[str, tuple[str, bool]] = {}
+        for record in sequence(raw, "Records"):
+            try:
+                # As SQS sends it; what is absent or broken is read with more care below, which costs twice as much.
+                told, body, arn = record["attributes"], record["body"], record["eventSourceARN"]
+                message_id, attempt = record["messageId"], told["ApproximateReceiveCount"]
+                sent = float(told["SentTimestamp"]) / 1000
+                if record["messageAttributes"] or '"TopicArn"' in body or type(message_id) is not str:
+                    raise LookupError
+                if not 0 <= sent < END_OF_TIME:
+                    raise ValueError
+                queue, is_fifo = names.get(arn) or names.setdefault(arn, _queue(record))
+                messages.append(
+                    _made(
+                        message_id,
+                        queue,
+                        body.encode(),
+                        EMPTY,
+                        1 if attempt == "1" else int(attempt),
+                        sent,
+                        text(told, "MessageGroupId") if is_fifo else None,
+                        context,
+                        record,
+                    )
+                )
+            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
+                messages.append(_message(record, context))
+        return messages
 
     def encode(self, events: Sequence[Event], failed: Sequence[bool]) -> Any:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html"""
-        failures = [event.id for event, again in zip(events, failed, strict=True) if again]
-        return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
+        return {"batchItemFailures": [{"itemIdentifier": event.id} for event in compress(events, failed)]}
 
 
-def _sent(told: Mapping[str, Any]) -> datetime | None:
-    if told.get("SentTimestamp") is None:
-        return None
-    milliseconds = whole(told, "SentTimestamp")
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    except (ValueError, OverflowError, OSError) as error:
-        raise InvalidArgument(f"SentTimestamp is {milliseconds}, which is no time") from error
+_made = maker(Message)
+
+
+def _queue(record: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the queue's name, and whether it is FIFO."""
+    name = text(record, "eventSourceARN").rpartition(":")[2]
+    return name.removesuffix(FIFO), name.endswith(FIFO)
+
+
+def _message(record: Any, context: Context) -> Message:
+    if type(record) is not dict:
+        raise InvalidArgument(f"a record is of type {type(record).__name__}; expected a map")
+    (queue, is_fifo), (content, attributes) = _queue(record), _content(record)
+    told = mapping(record, "attributes", optional=True)
+    sent = None if told.get("SentTimestamp") is None else whole(told, "SentTimestamp") / 1000
+    return Message(
+        text(record, "messageId"),
+        queue,
+        content,
+        attributes,
+        whole(told, "ApproximateReceiveCount", 1),
+        None if sent is None else epoch(sent, "SentTimestamp"),
+        # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
+        text(told, "MessageGroupId", "") or None if is_fifo else None,
+        context,
+        record,
+    )
+
+
+def _content(record: Mapping[str, Any]) -> tuple[bytes, Mapping[str, str]]:
+    """Return body and attributes: of the message in it, where a topic sends to the queue without raw delivery."""
+    body, attributes = text(record, "body", ""), _attributes(mapping(record, "messageAttributes", optional=True))
+    if body.startswith("{") and '"TopicArn"' in body:
+        notification = _notification(body)
+        if notification is not None:
+            body = text(notification, "Message")
+            attributes |= _attributes(mapping(notification, "MessageAttributes", optional=True))
+    return _decoded(body, attributes), attributes
 
 
 def _notification(body: str) -> Mapping[str, Any] | None:
@@ -110,10 +146,8 @@ def _notification(body: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _attributes(attributes: Mapping[str, Any]) -> Mapping[str, str]:
+def _attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Return the attributes as text: SQS writes their values' names small, SNS has one `Value`; bytes stay base64."""
-    if not attributes:
-        return EMPTY
     values: dict[str, str] = {}
     for name, attribute in attributes.items():
         if type(attribute) is not dict:
@@ -125,12 +159,9 @@ def _attributes(attributes: Mapping[str, Any]) -> Mapping[str, str]:
     return values
 
 
-def _content(body: str, attributes: Mapping[str, str]) -> bytes:
+def _decoded(body: str, attributes: dict[str, str]) -> bytes:
     """Return the body's bytes, and take the attribute that says how it is written out of *attributes*."""
-    if ENCODING not in attributes:
-        return decoded({"body": body}, "body", False)
-    assert isinstance(attributes, dict)
-    return decoded({"body": body}, "body", attributes.pop(ENCODING) == "base64")
+    return decoded({"body": body}, "body", attributes.pop(ENCODING, "") == "base64")
 
 
 class Sns(EventCodec):
@@ -152,7 +183,7 @@ class Sns(EventCodec):
         return Message(
             text(sns, "MessageId"),
             text(sns, "TopicArn").rpartition(":")[2],
-            _content(text(sns, "Message"), attributes),
+            _decoded(text(sns, "Message"), attributes),
             attributes,
             sent=moment(sns, "Timestamp"),
             context=context,

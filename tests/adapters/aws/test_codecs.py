@@ -308,7 +308,7 @@ class TestMessages:
             sqs({**message(), field: value})
 
     @pytest.mark.parametrize("name", ["SentTimestamp", "ApproximateReceiveCount"])
-    @pytest.mark.parametrize("value", ["", "x", "1e3", [], 1.5])
+    @pytest.mark.parametrize("value", ["", "x", "nan", []])
     def test_a_broken_number_is_an_error_that_names_it(self, name: str, value: Any) -> None:
         with pytest.raises(InvalidArgument, match=name):
             sqs(message(**{name: value}))
