@@ -9,12 +9,11 @@ from itertools import compress
 
 from portable_aws._attributes import item, keys
 from portable_aws._context import context_of
-from portable_contracts._value import maker
+from portable_aws._messages import attributes_of, content_of, of_records
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import BlobEvent, Change, CloudEvent, EventCodec, Message, Tick
 from portable_contracts.http import unquote
-from portable_contracts.provider import EMPTY
-from portable_contracts.reading import decoded, epoch, mapping, moment, records, sequence, text, whole
+from portable_contracts.reading import decoded, epoch, mapping, moment, records, text, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from portable_contracts.events import Context, Event
-
-ENCODING = "portable.encoding"
-"""The attribute that says `base64` of a body that SQS and SNS cannot carry: bytes that are no text, or none at all.
-
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-"""
-END_OF_TIME = 253_402_300_800
-"""The year 10000, which no datetime reaches, in seconds since the epoch."""
-FIFO = ".fifo"
-"""The end of a FIFO queue's name in AWS; to an app it is part of the kind, as the scheme `sqs+fifo` says it."""
 
 
 def _source(raw: Any) -> Any:
@@ -53,115 +42,11 @@ class Sqs(EventCodec):
         return bool(_source(raw) == "aws:sqs")
 
     def decode(self, raw: Any, native_context: Any) -> Sequence[Event]:
-        context = context_of(native_context)
-        messages: list[Event] = []
-        names: dict[str, tuple[str, bool]] = {}
-        for record in sequence(raw, "Records"):
-            try:
-                # As SQS sends it; what is absent or broken is read with more care below, which costs twice as much.
-                told, body, arn = record["attributes"], record["body"], record["eventSourceARN"]
-                message_id, attempt = record["messageId"], told["ApproximateReceiveCount"]
-                sent = float(told["SentTimestamp"]) / 1000
-                if record["messageAttributes"] or '"TopicArn"' in body or type(message_id) is not str:
-                    raise LookupError
-                if not 0 <= sent < END_OF_TIME:
-                    raise ValueError
-                queue, is_fifo = names.get(arn) or names.setdefault(arn, _queue(record))
-                messages.append(
-                    _made(
-                        message_id,
-                        queue,
-                        body.encode(),
-                        EMPTY,
-                        1 if attempt == "1" else int(attempt),
-                        sent,
-                        text(told, "MessageGroupId") if is_fifo else None,
-                        context,
-                        record,
-                    )
-                )
-            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, OSError):
-                messages.append(_message(record, context))
-        return messages
+        return of_records(raw, context_of(native_context))
 
     def encode(self, events: Sequence[Event], failed: Sequence[bool]) -> Any:
         """https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html"""
         return {"batchItemFailures": [{"itemIdentifier": event.id} for event in compress(events, failed)]}
-
-
-_made = maker(Message)
-
-
-def _queue(record: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the queue's name, and whether it is FIFO."""
-    name = text(record, "eventSourceARN").rpartition(":")[2]
-    return name.removesuffix(FIFO), name.endswith(FIFO)
-
-
-def _message(record: Any, context: Context) -> Message:
-    if type(record) is not dict:
-        raise InvalidArgument(f"a record is of type {type(record).__name__}; expected a map")
-    (queue, is_fifo), (content, attributes) = _queue(record), _content(record)
-    told = mapping(record, "attributes", optional=True)
-    sent = None if told.get("SentTimestamp") is None else whole(told, "SentTimestamp") / 1000
-    return Message(
-        text(record, "messageId"),
-        queue,
-        content,
-        attributes,
-        whole(told, "ApproximateReceiveCount", 1),
-        None if sent is None else epoch(sent, "SentTimestamp"),
-        # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
-        text(told, "MessageGroupId", "") or None if is_fifo else None,
-        context,
-        record,
-    )
-
-
-def _content(record: Mapping[str, Any]) -> tuple[bytes, Mapping[str, str]]:
-    """Return body and attributes: of the message in it, where a topic sends to the queue without raw delivery."""
-    body, attributes = text(record, "body", ""), _attributes(mapping(record, "messageAttributes", optional=True))
-    if body.startswith("{") and '"TopicArn"' in body:
-        notification = _notification(body)
-        if notification is not None:
-            body = text(notification, "Message")
-            attributes |= _attributes(mapping(notification, "MessageAttributes", optional=True))
-    return _decoded(body, attributes), attributes
-
-
-def _notification(body: str) -> Mapping[str, Any] | None:
-    """Return the SNS notification that *body* is, where a topic sends to the queue without raw delivery; else None.
-
-    https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
-    """
-    import json
-
-    try:
-        notification = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    known = ("Type", "TopicArn", "Message", "MessageId")
-    if type(notification) is dict and all(type(notification.get(name)) is str for name in known):
-        return notification if notification["Type"] == "Notification" else None
-    return None
-
-
-def _attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Return the attributes as text: SQS writes their values' names small, SNS has one `Value`; bytes stay base64."""
-    values: dict[str, str] = {}
-    for name, attribute in attributes.items():
-        if type(attribute) is not dict:
-            raise InvalidArgument(f"messageAttributes.{name} is of type {type(attribute).__name__}; expected a map")
-        for field in ("stringValue", "Value", "binaryValue"):
-            if type(attribute.get(field)) is str:
-                values[name] = attribute[field]
-                break
-    return values
-
-
-def _decoded(body: str, attributes: dict[str, str]) -> bytes:
-    """Return the body's bytes, and take the attribute that says how it is written out of *attributes*."""
-    return decoded({"body": body}, "body", attributes.pop(ENCODING, "") == "base64")
 
 
 class Sns(EventCodec):
@@ -179,11 +64,11 @@ class Sns(EventCodec):
 
     def _message(self, record: Mapping[str, Any], context: Context) -> Message:
         sns = mapping(record, "Sns")
-        attributes = _attributes(mapping(sns, "MessageAttributes", optional=True))
+        attributes = attributes_of(mapping(sns, "MessageAttributes", optional=True))
         return Message(
             text(sns, "MessageId"),
             text(sns, "TopicArn").rpartition(":")[2],
-            _decoded(text(sns, "Message"), attributes),
+            content_of(text(sns, "Message"), attributes),
             attributes,
             sent=moment(sns, "Timestamp"),
             context=context,

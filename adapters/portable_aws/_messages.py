@@ -1,0 +1,140 @@
+"""Messages as SQS and SNS write them, and as a topic sends them to a queue.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, https://docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+"""
+
+from __future__ import annotations
+
+from portable_contracts._value import maker
+from portable_contracts.errors import InvalidArgument
+from portable_contracts.events import Message
+from portable_contracts.provider import EMPTY
+from portable_contracts.reading import decoded, mapping, sequence, text, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from portable_contracts.events import Context
+
+ENCODING = "portable.encoding"
+"""The attribute that says `base64` of a body that SQS and SNS cannot carry: bytes that are no text, or none at all.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+"""
+FIFO = ".fifo"
+"""The end of a FIFO queue's name in AWS; to an app it is part of the kind, as the scheme `sqs+fifo` says it."""
+END_OF_TIME = 253_402_300_800
+"""The year 10000, which no datetime reaches, in seconds since the epoch."""
+
+_made: Callable[..., Message] = maker(Message)
+
+
+def of_records(raw: Mapping[str, Any], context: Context) -> list[Message]:
+    """Return the messages of an invocation by SQS. Raises InvalidArgument for a broken one, naming the field."""
+    messages: list[Message] = []
+    names: dict[str, tuple[str, bool]] = {}
+    for record in sequence(raw, "Records"):
+        try:
+            # As SQS sends it; what is absent or broken is read with more care below, which costs twice as much.
+            told, body, arn = record["attributes"], record["body"], record["eventSourceARN"]
+            message_id, attempt = record["messageId"], told["ApproximateReceiveCount"]
+            sent = float(told["SentTimestamp"]) / 1000
+            if record["messageAttributes"] or '"TopicArn"' in body or type(message_id) is not str:
+                raise LookupError
+            if not 0 <= sent < END_OF_TIME:
+                raise ValueError
+            queue, is_fifo = names.get(arn) or names.setdefault(arn, _queue(record))
+            message = _made(
+                message_id,
+                queue,
+                body.encode(),
+                EMPTY,
+                1 if attempt == "1" else int(attempt),
+                sent,
+                text(told, "MessageGroupId") if is_fifo else None,
+                context,
+                record,
+            )
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+            message = _of_record(record, context)
+        messages.append(message)
+    return messages
+
+
+def _of_record(record: Any, context: Context) -> Message:
+    if type(record) is not dict:
+        raise InvalidArgument(f"a record is of type {type(record).__name__}; expected a map")
+    (queue, is_fifo), (content, attributes) = _queue(record), _content(record)
+    told = mapping(record, "attributes", optional=True)
+    return _made(
+        text(record, "messageId"),
+        queue,
+        content,
+        attributes,
+        whole(told, "ApproximateReceiveCount", 1),
+        None if told.get("SentTimestamp") is None else _seconds(whole(told, "SentTimestamp")),
+        # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
+        text(told, "MessageGroupId", "") or None if is_fifo else None,
+        context,
+        record,
+    )
+
+
+def _queue(record: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the queue's name, and whether it is FIFO."""
+    name = text(record, "eventSourceARN").rpartition(":")[2]
+    return name.removesuffix(FIFO), name.endswith(FIFO)
+
+
+def _seconds(milliseconds: int) -> float:
+    if not 0 <= milliseconds < END_OF_TIME * 1000:
+        raise InvalidArgument("SentTimestamp is no time in milliseconds since the epoch")
+    return milliseconds / 1000
+
+
+def _content(record: Mapping[str, Any]) -> tuple[bytes, Mapping[str, str]]:
+    """Return body and attributes: of the message in it, where a topic sends to the queue without raw delivery."""
+    body, attributes = text(record, "body", ""), attributes_of(mapping(record, "messageAttributes", optional=True))
+    if body.startswith("{") and '"TopicArn"' in body:
+        notification = _notification(body)
+        if notification is not None:
+            body = text(notification, "Message")
+            attributes |= attributes_of(mapping(notification, "MessageAttributes", optional=True))
+    return content_of(body, attributes), attributes
+
+
+def _notification(body: str) -> Mapping[str, Any] | None:
+    """Return the SNS notification that *body* is, where a topic sends to the queue without raw delivery; else None.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html
+    """
+    import json
+
+    try:
+        notification = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    known = ("Type", "TopicArn", "Message", "MessageId")
+    if type(notification) is dict and all(type(notification.get(name)) is str for name in known):
+        return notification if notification["Type"] == "Notification" else None
+    return None
+
+
+def attributes_of(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Return the attributes as text: SQS writes their values' names small, SNS has one `Value`; bytes stay base64."""
+    values: dict[str, str] = {}
+    for name, attribute in attributes.items():
+        if type(attribute) is not dict:
+            raise InvalidArgument(f"messageAttributes.{name} is of type {type(attribute).__name__}; expected a map")
+        for field in ("stringValue", "Value", "binaryValue"):
+            if type(attribute.get(field)) is str:
+                values[name] = attribute[field]
+                break
+    return values
+
+
+def content_of(body: str, attributes: dict[str, str]) -> bytes:
+    """Return the body's bytes, and take the attribute that says how it is written out of *attributes*."""
+    return decoded({"body": body}, "body", attributes.pop(ENCODING, "") == "base64")
