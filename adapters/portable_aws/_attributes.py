@@ -72,8 +72,8 @@ def plain(attribute: Any, where: str, portable: bool = False, depth: int = 40) -
             return {name: plain(part, f"{where}.{name}", portable, depth - 1) for name, part in value.items()}
         if kind == "L" and type(value) is list:
             return [plain(part, f"{where}[{index}]", portable, depth - 1) for index, part in enumerate(value)]
-        if kind == "SS" and portable and type(value) is list and len(value) == 1:
-            return float(value[0])
+        if kind == "SS" and portable and type(value) is list and len(value) == 1 and type(value[0]) is str:
+            return _finite(value[0])
         if kind in ("SS", "NS", "BS") and type(value) is list:
             return [plain({kind[0]: part}, where, portable, depth - 1) for part in value]
     except (Error, ValueError, TypeError, AttributeError) as error:
@@ -85,6 +85,10 @@ def number(text: str) -> int | float:
     """Return the number that DynamoDB writes as *text*: an int where it is whole. Raises ValueError for no number."""
     if text.removeprefix("-").isdecimal():
         return int(text)
+    return _finite(text)
+
+
+def _finite(text: str) -> float:
     value = float(text)
     if value - value != 0:
         raise ValueError(f"{text[:20]!r} is not finite")
