@@ -323,7 +323,7 @@ class TestContext:
     def test_the_deadline_is_lambdas(self, probe: Lambda, seconds: int) -> None:
         left = json.loads(probe.call("GET", "/context", seconds=seconds).body)["left"]
 
-        assert seconds - 2 < left <= seconds
+        assert left == pytest.approx(seconds, abs=2)  # two processes, two clocks: either may be ahead
 
     def test_the_first_invocation_of_a_process_alone_is_cold(self, start: Callable[..., Lambda]) -> None:
         fresh = start(PROBE)
