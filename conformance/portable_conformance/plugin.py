@@ -99,7 +99,10 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest.register_assert_rewrite(*(f"portable_conformance.{module}" for module in MODULES))
     from portable_conformance import _fixtures
     from portable_conformance._session import Session
+    from portable_conformance.counterparts import _servers
 
+    if not hasattr(config, "workerinput") and _servers.begin():
+        config.add_cleanup(_servers.end)
     config.stash[_session] = session = Session(config, name)
     config.pluginmanager.register(_fixtures, "portable_conformance_fixtures")
     config.pluginmanager.register(session, "portable_conformance_session")

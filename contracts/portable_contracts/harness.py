@@ -92,6 +92,16 @@ class Harness(ABC):
         """Name what writes that failed have left in the bucket at *address*: parts, temporary files."""
         return ()
 
+    # Faults. Where the driver talks to its service over a socket, the suite puts a proxy of its own in between.
+
+    def upstream(self, address: str) -> tuple[str, int] | None:
+        """Return the host and port that the driver of *address* talks to; None where there is no such thing."""
+        return None
+
+    def through(self, address: str, host: str, port: int) -> str:
+        """Return the address of the same resource, reached over the proxy that listens on *host* and *port*."""
+        raise NotImplementedError
+
     # Events and HTTP. An invocation is the pair that the platform hands over: the raw event, its native context. Golden
     # files hold both as JSON; where the platform's are no JSON, the four methods below translate.
 

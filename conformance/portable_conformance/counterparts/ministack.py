@@ -1,0 +1,24 @@
+"""ministack, an emulator of AWS in one process: S3, DynamoDB, SQS, SNS, Lambda and more."""
+
+from __future__ import annotations
+
+from portable_conformance.counterparts import _servers
+from portable_conformance.counterparts._programs import PipProgram
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from portable_conformance.counterparts._servers import Server
+
+PROGRAM = PipProgram("ministack", "1.5.33", ["ministack==1.5.33"])
+
+
+def start() -> Server:
+    """Return the running ministack. Raises MissingCounterpart."""
+    script = PROGRAM.script("ministack")
+    return _servers.serve(
+        "ministack",
+        lambda ports, folder: [
+            *("/usr/bin/env", "BIND_HOST=127.0.0.1", f"GATEWAY_PORT={ports[0]}", f"HOME={folder}"),
+            *(f"S3_DATA_DIR={folder}/s3", f"STATE_DIR={folder}/state", script),
+        ],
+    )
