@@ -57,11 +57,11 @@ SOURCES = {
     "functions-framework": FUNCTIONS_FRAMEWORK,
 }
 # Ours, theirs, and how many times as fast ours has to be; functions-framework has no async handlers.
-BARS: tuple[tuple[str, str, float | None], ...] = (
+BARS = (
     ("portable async", "starlette async", 0.9),
     ("portable sync", "starlette sync", 0.9),
     ("portable async", "functions-framework", 5.0),
-    ("portable sync", "functions-framework", None),
+    ("portable sync", "functions-framework", 5.0),
 )
 
 
@@ -144,10 +144,9 @@ def main() -> None:
     results = []
     for ours, theirs, bar in BARS:
         ratio = figures[ours] / figures[theirs]
-        met = bar is None or ratio >= bar
+        met = ratio >= bar
         results.append({"ours": ours, "theirs": theirs, "ratio": ratio, "bar": bar, "met": met})
-        verdict = "" if bar is None else f" (bar: at least {bar}) {'met' if met else 'MISSED'}"
-        print(f"{ours} / {theirs}: {ratio:.2f}{verdict}")
+        print(f"{ours} / {theirs}: {ratio:.2f} (bar: at least {bar}) {'met' if met else 'MISSED'}")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps({"requests_per_second": figures, "ratios": results}, indent=2))
     sys.exit(0 if all(result["met"] for result in results) else 1)

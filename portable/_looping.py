@@ -6,9 +6,11 @@ import asyncio
 import atexit
 import os
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextvars import ContextVar, copy_context
 from queue import SimpleQueue
+
+from portable._workers import Workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ async def in_thread(function: Callable[..., R], *arguments: Any) -> R:
         return context.run(_work_for, loop, function, *arguments)
 
     if desk is None:
-        return await loop.run_in_executor(_threads(), work)
+        return await _current().workers.run(loop, work)  # type: ignore[no-any-return]  # one pool for every R
     outcome: Future[R] = Future()
     desk.put((work, outcome))
     return await asyncio.wrap_future(outcome)
@@ -97,7 +99,7 @@ class _Kept:
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="portable")
+        self.workers = Workers(THREADS)
         self.loop: asyncio.AbstractEventLoop | None = None
         self.thread: threading.Thread | None = None
         self.lock = threading.Lock()
@@ -112,10 +114,6 @@ def _current() -> _Kept:
     if _kept.process != os.getpid():
         _kept = _Kept()
     return _kept
-
-
-def _threads() -> ThreadPoolExecutor:
-    return _current().threads
 
 
 def _kept_loop() -> asyncio.AbstractEventLoop:
