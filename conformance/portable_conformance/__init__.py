@@ -14,5 +14,7 @@ needs = pytest.mark.portable_needs
 """`@needs("delay")`, `@needs("sign:GET")`: run where the capability is declared; elsewhere report it unsupported."""
 without = pytest.mark.portable_without
 """`@without("delay")`: run where the capability is not declared, and show that asking for it is refused."""
+wired = pytest.mark.portable_wired
+"""`pytestmark = [contract("table"), wired]`: run where the driver talks to a service, over a wire that can break."""
 
-__all__ = ["contract", "needs", "without"]
+__all__ = ["contract", "needs", "wired", "without"]

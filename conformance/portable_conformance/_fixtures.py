@@ -13,6 +13,7 @@ import pytest
 from portable import registry
 from portable_conformance._queues import Leases
 from portable_conformance._tables import TEN
+from portable_conformance.counterparts.faults import Proxy
 from portable_contracts.provider import EMPTY
 
 TYPE_CHECKING = False
@@ -61,6 +62,16 @@ class Resources:
         self._options[id(resource)] = options
         self._cleanup.callback(lambda: resource)  # Kept alive: its id names it.
         return resource
+
+    def proxy_to(self, resource: Resource) -> Proxy:
+        upstream = self.session.harness.upstream(self.address(resource))
+        if upstream is None:
+            pytest.skip("not applicable: the harness names no upstream that a proxy could stand in front of")
+        return self._cleanup.enter_context(Proxy(*upstream))
+
+    def through(self, resource: Resource, proxy: Proxy) -> Any:
+        address = self.session.harness.through(self.address(resource), proxy.host, proxy.port)
+        return self._open(resource.kind, address, self._options[id(resource)])
 
     def address(self, resource: Resource) -> str:
         return self._addresses[id(resource)]
@@ -187,6 +198,16 @@ def resource(request: pytest.FixtureRequest, resources: Resources) -> Resource:
 @pytest.fixture
 def reopen(resources: Resources) -> Callable[[Resource], Any]:
     return resources.reopen
+
+
+@pytest.fixture
+def proxy_to(resources: Resources) -> Callable[[Resource], Proxy]:
+    return resources.proxy_to
+
+
+@pytest.fixture
+def through(resources: Resources) -> Callable[[Resource, Proxy], Any]:
+    return resources.through
 
 
 @pytest.fixture

@@ -113,6 +113,8 @@ class Session:
         capabilities = self.capabilities(kind, scheme)
         if any(_has(capabilities, word) for word in _words(item, "portable_without")):
             return False
+        if item.get_closest_marker("portable_wired") and self.harness.evidence(scheme) == "in-process":
+            return False
         missing = [word for word in _words(item, "portable_needs") if not _has(capabilities, word)]
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"{UNSUPPORTED}{', '.join(missing)}"))

@@ -40,6 +40,9 @@ Fixtures
     pass_time(seconds)          let time pass for the service: at once where its clock is ours
     leases                      takes messages for the shortest lease, and lets it end
     now()                       the time there, in seconds since the epoch
+    proxy_to(resource)          a `counterparts.faults.Proxy` to the service behind it, which can break the wire; skips
+                                the test where the harness names no `upstream`
+    through(resource, proxy)    another handle on it, over that proxy
     start_process(resource, program, *arguments)
                                 run Python code in another process, where `resource` is open on the same address,
                                 `address` and `opening` are what it was opened with, and `arguments` is a list of
@@ -93,6 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "portable_contract(kind): the contract that a suite tests",
         "portable_needs(capability, ...): run where all of them are declared",
         "portable_without(capability): run where it is not declared",
+        "portable_wired: run where the driver talks to a service over a wire",
         "slow: takes more than about a second",
     ):
         config.addinivalue_line("markers", line)

@@ -102,6 +102,13 @@ class Harness(ABC):
         """Return the address of the same resource, reached over the proxy that listens on *host* and *port*."""
         raise NotImplementedError
 
+    def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Return the service's own answer of a refusal: its status, headers and body.
+
+        *reason* is `"throttled"`, `"failed"` (an internal error) or `"denied"`.
+        """
+        return {"throttled": 429, "failed": 500, "denied": 403}[reason], {}, b""
+
     # Events and HTTP. An invocation is the pair that the platform hands over: the raw event, its native context. Golden
     # files hold both as JSON; where the platform's are no JSON, the four methods below translate.
 
