@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the figures and ratios there, too")
     arguments = parser.parse_args()
     if importlib.util.find_spec("chalice") is None:
-        sys.exit("cold_start needs Chalice beside it: pip install chalice")
+        sys.exit("cold_start needs Chalice beside it: pip install -e '.[benchmarks]'")
     with tempfile.TemporaryDirectory() as folder:
         best = timed({"pass": PASS, "floor": FLOOR, "portable": PORTABLE, "chalice": CHALICE}, Path(folder))
     over = {name: best[name] - best["pass"] for name in ("floor", "portable", "chalice")}

@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("cold_start", "entry_imports", "dispatch", "kv", "queues", "blobs", "server")
+SCRIPTS = ("cold_start", "entry_imports", "dispatch", "aws_events", "kv", "queues", "blobs", "server")
 
 
 def main() -> int:
