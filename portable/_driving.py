@@ -2,7 +2,8 @@
 
 call the driver            on success: done
 classify what it raised    NotFound, Conflict, ... or retryable
-retryable and idempotent   again after a jittered wait, inside the invocation's deadline
+retryable and idempotent   again after a jittered wait, inside the invocation's deadline;
+                           likewise where the service is sure to have done nothing
 else                       raise the portable error, the service's own as its cause
 """
 
@@ -170,7 +171,8 @@ def _again(
     attempt = 1
     while True:
         translated = translate(resource, operation, what, error)
-        wait = _wait(attempt, resource, error) if retry and translated.retryable and attempt < ATTEMPTS else None
+        again = attempt < ATTEMPTS and translated.retryable and (retry or _changed_nothing(resource, error))
+        wait = _wait(attempt, resource, error) if again else None
         if wait is None or time.time() + wait >= invocation.get().expires:
             translated.attempts = attempt  # type: ignore[attr-defined]  # for the observer of this very call
             if translated is error:
@@ -182,6 +184,11 @@ def _again(
             return function(), attempt
         except Exception as next_error:
             error = next_error
+
+
+def _changed_nothing(resource: Resource, error: Exception) -> bool:
+    driver: Driver = resource._connection.driver
+    return driver.changed_nothing(error)
 
 
 def _wait(attempt: int, resource: Resource, error: Exception) -> float | None:

@@ -55,6 +55,10 @@ class Busy(Exception):
         self.asked = asked
 
 
+class Throttled(Busy):
+    """As a service says it that has not even begun."""
+
+
 class Shelf(Driver):
     """A driver of nothing, for its errors."""
 
@@ -65,10 +69,14 @@ class Shelf(Driver):
         return cls()
 
     def classify(self, error: Exception) -> type[PortableError]:
-        return {Missing: NotFound, Busy: Unavailable, FileExistsError: Conflict}.get(type(error), PortableError)
+        kinds = {Missing: NotFound, Busy: Unavailable, Throttled: Unavailable, FileExistsError: Conflict}
+        return kinds.get(type(error), PortableError)
 
     def retry_after(self, error: Exception) -> float | None:
         return error.asked if isinstance(error, Busy) else None
+
+    def changed_nothing(self, error: Exception) -> bool:
+        return isinstance(error, Throttled)
 
     def native(self) -> Any:
         return self
@@ -148,6 +156,15 @@ def test_a_retryable_error_of_an_idempotent_call_is_retried(clock: Clock) -> Non
 def test_a_call_that_may_not_be_done_twice_is_not_retried(clock: Clock) -> None:
     with pytest.raises(Unavailable):
         call(books(), "increment", "'a'", False, failing(Busy()))
+
+
+def test_a_call_that_may_not_be_done_twice_is_retried_where_nothing_was_done(clock: Clock) -> None:
+    assert call(books(), "increment", "'a'", False, failing(Throttled(), Throttled())) == "done"
+
+
+def test_a_retry_where_nothing_was_done_may_end_in_doubt(clock: Clock) -> None:
+    with pytest.raises(Unavailable):
+        call(books(), "increment", "'a'", False, failing(Throttled(), Busy()))
 
 
 def test_an_error_that_would_come_again_is_not_retried(clock: Clock) -> None:

@@ -105,6 +105,13 @@ class Driver(ABC):
         """Return the seconds that the service asked to wait after *error*, or None where it named none."""
         return None
 
+    def changed_nothing(self, error: Exception) -> bool:
+        """Say whether *error* proves that the service did nothing: throttled, or not reached.
+
+        Then a call is tried again even where doing it twice would do harm.
+        """
+        return False
+
     @abstractmethod
     def native(self) -> Any:
         """Return the SDK's own client: the documented way out."""
