@@ -25,7 +25,7 @@ _BUS = "https://learn.microsoft.com/azure/service-bus-messaging"
 _FUNCTIONS = "https://learn.microsoft.com/azure/azure-functions"
 
 _WEEK = 7 * 24 * 3600
-_BLOCK = 16 * 1024**2
+BLOCK = 16 * 1024**2
 """Bytes of one block of an upload of unknown length: what keeps memory flat."""
 
 AZBLOB = BlobCapabilities(
@@ -39,7 +39,7 @@ AZBLOB = BlobCapabilities(
         8192, f"{_REST}/setting-and-retrieving-properties-and-metadata-for-blob-resources", _READ
     ),
     # 50,000 blocks. The service itself takes 190.7 TiB, in blocks of 4,000 MiB.
-    max_bytes=Figure(50_000 * _BLOCK, f"{_STORAGE}/blobs/scalability-targets", _READ),
+    max_bytes=Figure(50_000 * BLOCK, f"{_STORAGE}/blobs/scalability-targets", _READ),
     max_list_page=Figure(5000, f"{_REST}/list-blobs", _READ),
     max_delete_batch=Figure(256, f"{_REST}/blob-batch", _READ),
     # The life of a user delegation key; an account's key signs for longer.
