@@ -15,6 +15,6 @@ needs = pytest.mark.portable_needs
 without = pytest.mark.portable_without
 """`@without("delay")`: run where the capability is not declared, and show that asking for it is refused."""
 wired = pytest.mark.portable_wired
-"""`pytestmark = [contract("table"), wired]`: run where the driver talks to a service, over a wire that can break."""
+"""`@wired`, of a class or a test: run where the driver talks to a service, over a wire that can break."""
 
 __all__ = ["contract", "needs", "wired", "without"]

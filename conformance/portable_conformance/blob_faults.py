@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from portable_conformance.counterparts.faults import Fault, Proxy, Request
     from portable_contracts.harness import Harness
 
-pytestmark = [contract("bucket"), wired]
+pytestmark = contract("bucket")
 
 LARGE = 20 * MIB
 """A body of unknown length that no driver sends in one request."""
@@ -97,6 +97,7 @@ def outcome_of(operation: Callable[[], Any]) -> Any:
         return error
 
 
+@wired
 class TestPassingFaults:
     @each_fault
     @each_idempotent_operation
@@ -196,6 +197,7 @@ class TestPassingFaults:
         operation(far)
 
 
+@wired
 class TestLastingFaults:
     @each_idempotent_operation
     def test_a_service_that_stays_away_is_unavailable(
@@ -243,6 +245,7 @@ class TestLastingFaults:
             far.read("k")
 
 
+@wired
 class TestWaiting:
     @pytest.mark.slow
     @pytest.mark.parametrize("status", [503, 429])
@@ -263,6 +266,7 @@ class TestWaiting:
         assert len(proxy.seen) == 1
 
 
+@wired
 class TestLostAnswers:
     """What was done once may not be repeated: the caller learns that nobody knows, never something that is not so."""
 
@@ -319,6 +323,7 @@ class TestLostAnswers:
         assert not far.exists("k")
 
 
+@wired
 class TestBrokenStreams:
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
     @pytest.mark.parametrize("after", [0, 1, 4])
@@ -399,6 +404,7 @@ class TestBrokenStreams:
             b"".join(stream)
 
 
+@wired
 class TestBrokenUploads:
     @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
     @pytest.mark.parametrize("fault", [RESET, LOST, refusal(503)], ids=lambda fault: fault.name)
