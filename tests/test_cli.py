@@ -29,7 +29,7 @@ def python(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 # The whole
 
 
-@pytest.mark.parametrize("command", ["new", "run", "check", "decode", "conformance"])
+@pytest.mark.parametrize("command", ["new", "run", "check", "decode", "copy", "conformance"])
 def test_every_command_has_help(command: str) -> None:
     result = portable_command(command, "--help")
 

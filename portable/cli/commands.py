@@ -8,6 +8,7 @@ import click
 
 from portable.cli.check import check
 from portable.cli.conformance import conformance
+from portable.cli.copy import copy
 from portable.cli.decode import decode
 from portable.cli.invoke import invoke
 from portable.cli.new import new
@@ -39,5 +40,5 @@ def commands(context: click.Context) -> None:
         context.color = False
 
 
-for command in (new, run, check, decode, invoke, conformance):
+for command in (new, run, check, decode, invoke, copy, conformance):
     commands.add_command(command)
