@@ -134,12 +134,15 @@ def call(
     resource: Resource,
     operation: str,
     what: str,
-    retry: bool,
+    retry: bool | None,
     function: Callable[P, R],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Call *function*, a driver's; *what* names the key in errors, *retry* says that doing it twice is harmless."""
+    """Call *function*, a driver's; *what* names the key in errors, *retry* says that doing it twice is harmless.
+
+    With None as *retry* it cannot be called twice at all, whatever came of the first time.
+    """
     if not _observers:
         try:
             return function(*args, **kwargs)
@@ -165,13 +168,14 @@ def call(
 
 
 def _again(
-    resource: Resource, operation: str, what: str, retry: bool, error: Exception, function: Callable[[], R]
+    resource: Resource, operation: str, what: str, retry: bool | None, error: Exception, function: Callable[[], R]
 ) -> tuple[R, int]:
     """Go on after *error*, the first attempt's: return what a later attempt gave and how many there were."""
     attempt = 1
     while True:
         translated = translate(resource, operation, what, error)
-        again = attempt < ATTEMPTS and translated.retryable and (retry or _changed_nothing(resource, error))
+        harmless = retry or (retry is not None and _changed_nothing(resource, error))
+        again = attempt < ATTEMPTS and translated.retryable and harmless
         wait = _wait(attempt, resource, error) if again else None
         if wait is None or time.time() + wait >= invocation.get().expires:
             translated.attempts = attempt  # type: ignore[attr-defined]  # for the observer of this very call

@@ -188,7 +188,7 @@ class Bucket(Resource):
         or belongs to another prefix or delimiter, LimitExceeded for a larger page than the service gives.
         """
         self._check_listing(prefix, delimiter, "page")
-        if type(limit) is not int or limit < 1:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise self._invalid("page", f"limit is {limit!r}: it is a whole number, 1 or more")
         if limit > self._connection.capabilities.max_list_page:
             raise self._limit("max_list_page", limit, "limit", "page")
@@ -303,7 +303,7 @@ class Bucket(Resource):
             return self._driver.write(key, source, options)
 
         try:
-            return call(self, operation, what, repeatable and restartable, attempt)
+            return call(self, operation, what, repeatable if restartable else None, attempt)
         except PortableError:
             failure = source.failure if source is not None else None
             if failure is None:

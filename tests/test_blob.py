@@ -47,9 +47,10 @@ PIECE = 4
 class ServiceError(Exception):
     """What the service of these tests raises; it asks to be tried again at once."""
 
-    def __init__(self, kind: type[PortableError]) -> None:
+    def __init__(self, kind: type[PortableError], *, changed_nothing: bool = False) -> None:
         super().__init__("the service said no")
         self.kind = kind
+        self.changed_nothing = changed_nothing
 
 
 class ScriptedBucket(BlobDriver):
@@ -78,6 +79,9 @@ class ScriptedBucket(BlobDriver):
 
     def retry_after(self, error: Exception) -> float | None:
         return 0.0
+
+    def changed_nothing(self, error: Exception) -> bool:
+        return isinstance(error, ServiceError) and error.changed_nothing
 
     def native(self) -> str:
         return "the client"
@@ -551,6 +555,24 @@ class TestTryingAgain:
         driver.errors = [ServiceError(Unavailable)]
         with pytest.raises(Unavailable):
             bucket.write("k", Pipe(b"used up"))
+
+    @pytest.mark.parametrize("body", [b"whole", [b"who", b"le"]], ids=["bytes", "list"])
+    def test_a_create_that_the_service_did_not_begin_is_repeated(
+        self, bucket: Bucket, driver: ScriptedBucket, body: Any
+    ) -> None:
+        driver.errors = [ServiceError(Unavailable, changed_nothing=True)]
+        bucket.create("k", body)
+
+        assert bucket.read("k") == b"whole"
+
+    def test_a_body_that_is_used_up_is_not_written_again_though_nothing_was_done(
+        self, bucket: Bucket, driver: ScriptedBucket
+    ) -> None:
+        driver.errors = [ServiceError(Unavailable, changed_nothing=True)]
+        with pytest.raises(Unavailable):
+            bucket.write("k", iter([b"used up"]))
+
+        assert not bucket.exists("k")
 
     def test_the_services_error_is_the_cause(self, bucket: Bucket, driver: ScriptedBucket) -> None:
         failure = ServiceError(PermissionDenied)
