@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 CLI := $(VENV)/.installed-cli
 DEV := $(VENV)/.installed-dev
 WORKERS ?= auto
-PROVIDERS ?= local aws gcp azure tencent
+PROVIDERS ?= local aws gcp azure tencent redis
 CONFORMANCE := --pyargs portable_conformance -p no:cacheprovider
 
 .PHONY: demo test test-fast lint fuzz bench wheel clean

@@ -13,7 +13,7 @@ from portable_contracts.limits import Capabilities, Figure
 from portable_contracts.queue import QueueCapabilities
 
 PAGE = Path(__file__).parent / "limits.md"
-PROVIDERS = ("aws", "azure", "gcp", "tencent", "local")
+PROVIDERS = ("aws", "azure", "gcp", "tencent", "redis", "local")
 
 BELONGS_TO = {"max_delay_seconds": ("delay", "retry_delay"), "dedup_seconds": ("dedup",)}
 """Numbers that say nothing where none of these capabilities is promised."""
@@ -38,7 +38,7 @@ KINDS: Mapping[str, tuple[str, type[Capabilities], str]] = {
         """\
 - The items of one transaction together: 4 MB on DynamoDB, 4 MiB on Azure Tables, 10 MiB on Firestore.
 - `max_item_bytes` counts as `portable_contracts.kv.measure` does, and leaves room for the keys.
-- Redis serves every cloud; it is the default table of a Tencent target.""",
+- Redis, at `redis://` and over TLS at `rediss://`, serves every cloud; it is the default table of a Tencent target.""",
     ),
     "queue": (
         "Queues",
@@ -87,7 +87,7 @@ def page() -> str:
             _column(provider, word): record
             for provider, offered in records.items()
             for word, record in offered.items()
-            if word.partition(":")[0] == kind
+            if word.partition(":")[0] == kind and word != "table:rediss"  # the same over TLS
         }
         parts.append(f"## {title}\n\n{_table(profile(), columns)}\n\n{notes}\n")
     return "\n".join(parts)

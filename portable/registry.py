@@ -23,7 +23,7 @@ _EXTRAS = {
     "s3": "aws", "dynamodb": "aws", "sqs": "aws", "sqs+fifo": "aws",
     "gs": "gcp", "firestore": "gcp", "pubsub": "gcp",
     "azblob": "azure", "aztable": "azure", "azqueue": "azure", "servicebus": "azure",
-    "cos": "tencent", "cmq": "tencent", "redis": "redis",
+    "cos": "tencent", "cmq": "tencent", "redis": "redis", "rediss": "redis",
 }  # fmt: skip
 _providers: dict[str, Provider] = {}
 _scanned = False

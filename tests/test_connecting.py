@@ -173,7 +173,7 @@ def test_a_target_that_is_not_local_owns_its_promises(tmp_path: Path) -> None:
 
 
 def test_a_driver_that_is_not_installed_is_refused_with_what_to_install(tmp_path: Path) -> None:
-    registry.register(Provider("tencent"))
+    registry.register(Provider("redis"))
 
     with pytest.raises(InvalidArgument, match=r"install portable-serverless\[redis\]"):
         connected(tmp_path, "table", "sessions", PROD, target="prod")

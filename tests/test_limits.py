@@ -1,4 +1,4 @@
-"""The numbers of the four clouds, the profile that holds on all of them, and how this machine narrows to them."""
+"""The numbers of clouds and of Redis, the profile that holds on all of them, and how this machine narrows to them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import portable_aws.limits
 import portable_azure.limits
 import portable_gcp.limits
+import portable_redis.limits
 import portable_tencent.limits
 from portable import config, registry
 from portable.connecting import connect
@@ -26,12 +27,14 @@ RECORDS = {
     "gcp": portable_gcp.limits.CAPABILITIES,
     "azure": portable_azure.limits.CAPABILITIES,
     "tencent": portable_tencent.limits.CAPABILITIES,
+    "redis": portable_redis.limits.CAPABILITIES,
 }
 VENDORS = {
     "aws": {"docs.aws.amazon.com"},
     "gcp": {"docs.cloud.google.com"},
     "azure": {"learn.microsoft.com"},
-    "tencent": {"www.tencentcloud.com", "redis.io"},
+    "tencent": {"www.tencentcloud.com"},
+    "redis": {"redis.io"},
 }
 BELONGS_TO = {"max_delay_seconds": ("delay", "retry_delay"), "dedup_seconds": ("dedup",)}
 """Numbers that say nothing where none of these capabilities is promised."""
@@ -89,15 +92,18 @@ LACKS = {
     "azure bucket": {"sign_content_type"},
     "tencent bucket": {"if_version", "delete_if_version", "distinct_versions"},
     "azure table": {"changes", "sweeps", "scan_segments"},
-    "tencent table": {"changes", "scan_segments"},
+    "tencent table": {"changes"},
+    "redis table": {"changes"},
     "tencent queue": {"push"},
 }
+CLOUDS = ("aws", "gcp", "azure", "tencent")
 DEFAULTS = [
-    pytest.param(
-        name, records[f"{kind}:{registry.provider(provider).defaults[kind]}" if kind != "http" else kind], id=name
-    )
-    for provider, records in RECORDS.items()
-    for kind in ("bucket", "table", "queue", "http")
+    pytest.param(name, registry.capabilities(registry.provider(provider), word), id=name)
+    for provider in RECORDS
+    for kind, word in [
+        *((kind, f"{kind}:{scheme}") for kind, scheme in registry.provider(provider).defaults.items()),
+        *([("http", "http")] if provider in CLOUDS else []),
+    ]
     for name in [f"{provider} {kind}"]
 ]
 
@@ -132,11 +138,13 @@ def test_a_shortfall_of_a_number_would_be_seen() -> None:
     }
 
 
-@pytest.mark.parametrize("provider", RECORDS)
-def test_a_provider_declares_every_service_that_it_gives_by_default(provider: str) -> None:
+@pytest.mark.parametrize("provider", CLOUDS)
+def test_every_service_that_a_cloud_gives_by_default_is_declared(provider: str) -> None:
     defaults = registry.provider(provider).defaults
+    declared = {word for records in RECORDS.values() for word in records}
 
-    assert {f"{kind}:{scheme}" for kind, scheme in defaults.items()} | {"http"} <= RECORDS[provider].keys()
+    assert defaults.keys() == {"bucket", "table", "queue"}
+    assert {f"{kind}:{scheme}" for kind, scheme in defaults.items()} | {"http"} <= declared
 
 
 # Promises together.

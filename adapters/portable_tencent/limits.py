@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from portable_contracts.blob import BlobCapabilities
 from portable_contracts.http import HttpCapabilities
-from portable_contracts.kv import KVCapabilities
 from portable_contracts.limits import Figure
 from portable_contracts.queue import QueueCapabilities
 
@@ -22,7 +21,6 @@ _READ = "2026-11-20"
 _COS = "https://www.tencentcloud.com/document/product/436"
 _CMQ = "https://www.tencentcloud.com/document/product/1111"
 _SCF = "https://www.tencentcloud.com/document/product/583"
-_REDIS = "https://redis.io/docs/latest"
 
 _PART = 16 * 1024**2
 """Bytes of one part of an upload of unknown length: what keeps memory flat."""
@@ -43,21 +41,6 @@ COS = BlobCapabilities(
     max_delete_batch=Figure(1000, f"{_COS}/8289", _READ),
     # Ours: the signer chooses, and what a role signed dies with its session.
     max_sign_seconds=Figure(7 * 24 * 3600, f"{_COS}/7778", _READ),
-)
-
-# Redis belongs to no cloud. Its record is here, where it is the default table, until it has an adapter of its own.
-REDIS = KVCapabilities(
-    # Keyspace notifications are lost while nobody listens:
-    changes=False,  # https://redis.io/docs/latest/develop/pubsub/keyspace-notifications
-    scan_segments=False,  # SCAN has one cursor: https://redis.io/docs/latest/commands/scan
-    # All of them ours: a key or a value may have 512 MB, and nothing else is counted.
-    max_partition_bytes=Figure(1024, f"{_REDIS}/develop/using-commands/keyspace", _READ),
-    max_sort_bytes=Figure(1024, f"{_REDIS}/develop/using-commands/keyspace", _READ),
-    max_item_bytes=Figure(1_000_000, f"{_REDIS}/develop/data-types/strings", _READ),
-    max_depth=Figure(32, f"{_REDIS}/develop/data-types/strings", _READ),
-    max_transaction=Figure(100, f"{_REDIS}/develop/using-commands/transactions", _READ),
-    max_get_batch=Figure(100, f"{_REDIS}/commands/mget", _READ),
-    max_page=Figure(1000, f"{_REDIS}/commands/zrange", _READ),
 )
 
 # A body is text of at most 1,048,576 bytes. It holds the attributes too, in an envelope of ours: base64, 4 bytes for 3.
@@ -102,7 +85,6 @@ HTTP = HttpCapabilities(
 
 CAPABILITIES: Mapping[str, Capabilities] = {
     "bucket:cos": COS,
-    "table:redis": REDIS,
     "queue:cmq": CMQ,
     "http": HTTP,
 }

@@ -218,7 +218,7 @@ class TestPaging:
             table.page("p", limit=limit)
 
     def test_a_page_of_the_largest_size_is_given(self, ten: Table, capabilities: KVCapabilities) -> None:
-        assert joined(pages(ten, "p", limit=capabilities.max_page)) == TEN
+        assert joined(pages(ten, "p", limit=int(capabilities.max_page))) == TEN
 
     def test_a_page_one_item_larger_is_refused(self, ten: Table, capabilities: KVCapabilities) -> None:
         with pytest.raises(LimitExceeded) as caught:
