@@ -1,8 +1,8 @@
 """Clients of a storage account's services: blobs, queues and tables, on one pool of connections and one credential.
 
-Credentials come from the environment, by the names that the `az` command line has: AZURE_STORAGE_CONNECTION_STRING, or
-AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY. They count for the account that they name, and no other. Without them it is
-azure-identity's DefaultAzureCredential: a managed or workload identity, a service principal, whoever signed in with `az`.
+Credentials come from the environment, by the names that `az` has: AZURE_STORAGE_CONNECTION_STRING, or
+AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY. They count for the account that they name, and no other. Without them it
+is azure-identity's DefaultAzureCredential: a managed or workload identity, a service principal, whoever ran `az login`.
 """
 
 from __future__ import annotations

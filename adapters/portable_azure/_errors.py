@@ -119,8 +119,9 @@ def classify(error: BaseException) -> type[PortableError]:
         found = CODES.get(code_of(error))
         if found is not None:
             return found
-        if error.status_code in _STATUSES:
-            return _STATUSES[error.status_code]
+        found = _STATUSES.get(error.status_code or 0)
+        if found is not None:
+            return found
         if isinstance(error, ClientAuthenticationError):  # The credential's: there was no answer of the service.
             return PermissionDenied
         # The SDK wraps what happened while it read an answer.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
 
 _SOURCES = {"queueTrigger": "queueName", "serviceBusTrigger": "queueName", "cosmosDBTrigger": "containerName"}
 """Where a trigger's binding names what it listens to."""
+_FRESH = {"bucket": {"azblob": "portable_azure._fresh_blob"}}
+"""By kind and scheme, the module that makes and removes resources: `create(harness)`, `destroy(address)`,
+`unreachable(harness)`."""
 
 
 class AzureHarness(Harness):
-    """The Functions worker in this process; the drivers' counterparts have no tests yet."""
+    """The Functions worker in this process; a storage account in Azurite, or in Azure where the environment says so."""
 
     provider = "azure"
 
@@ -48,16 +52,40 @@ class AzureHarness(Harness):
             self._folder = None
 
     def schemes(self, kind: str) -> Sequence[str]:
-        return ()
+        return tuple(_FRESH.get(kind, {}))
 
     def evidence(self, scheme: str) -> str:
-        raise LookupError(f"there are no tests of {scheme}")
+        from portable_azure._fresh_account import is_live
+
+        return "live" if is_live(scheme) else "emulator"
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        raise MissingCounterpart(f"there is no counterpart of {scheme} yet")
+        address: str = _fresh(kind, scheme).create(self)
+        return address
 
     def destroy(self, address: str) -> None:
-        raise LookupError(f"{address} was not made here")
+        scheme = address.partition(":")[0]
+        kind = next(kind for kind, schemes in _FRESH.items() if scheme in schemes)
+        _fresh(kind, scheme).destroy(address)
+
+    def unreachable(self, kind: str, scheme: str) -> str | None:
+        address: str | None = _fresh(kind, scheme).unreachable(self)
+        return address
+
+    def upstream(self, address: str) -> tuple[str, int] | None:
+        from portable_azure._fresh_account import upstream
+
+        return upstream(address)
+
+    def through(self, address: str, host: str, port: int) -> str:
+        from portable_azure._fresh_account import through
+
+        return through(address, host, port)
+
+    def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        from portable_azure._fresh_account import refusal
+
+        return refusal(reason)
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
         return Opening(options=options)
@@ -201,6 +229,13 @@ class _Watched(Runner):
 
     def handle(self, event: Event) -> Any:
         return self._runner.handle(event)
+
+
+def _fresh(kind: str, scheme: str) -> Any:
+    try:
+        return import_module(_FRESH[kind][scheme])
+    except ModuleNotFoundError as error:
+        raise MissingCounterpart(f"{error.name} is missing: install portable-serverless[azure]") from error
 
 
 def _worker() -> Any:

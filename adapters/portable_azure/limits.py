@@ -35,8 +35,9 @@ AZBLOB = BlobCapabilities(
     sign_content_type=False,  # And whoever uses a signed PUT has to send the header x-ms-blob-type as well.
     # 1,024 characters, so at least as many bytes; in at most 254 segments between slashes.
     max_key_bytes=Figure(1024, f"{_REST}/naming-and-referencing-containers--blobs--and-metadata", _READ),
+    # 8 KiB of ASCII; percent-encoded, a byte may take three.
     max_metadata_bytes=Figure(
-        8192, f"{_REST}/setting-and-retrieving-properties-and-metadata-for-blob-resources", _READ
+        8192 // 3, f"{_REST}/setting-and-retrieving-properties-and-metadata-for-blob-resources", _READ
     ),
     # 50,000 blocks. The service itself takes 190.7 TiB, in blocks of 4,000 MiB.
     max_bytes=Figure(50_000 * BLOCK, f"{_STORAGE}/blobs/scalability-targets", _READ),

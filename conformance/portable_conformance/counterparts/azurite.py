@@ -1,6 +1,11 @@
-"""Azurite, Microsoft's own emulator of Azure Storage: blobs, queues and tables."""
+"""Azurite, Microsoft's own emulator of Azure Storage: blobs, queues and tables.
+
+Two things that it does otherwise than the service's documentation says are mended in `azurite_mended.js`.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from portable_conformance.counterparts import _servers
 from portable_conformance.counterparts._programs import NpmProgram
@@ -18,11 +23,11 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 def start() -> Server:
     """Return the running Azurite; its ports are those of blobs, queues and tables. Raises MissingCounterpart."""
-    node = PROGRAM.command()
+    node, script = PROGRAM.command()
     return _servers.serve(
         "azurite",
         lambda ports, folder: [
-            *node,
+            *(node, "--require", str(Path(__file__).with_name("azurite_mended.js")), script),
             *("--blobHost", "127.0.0.1", "--blobPort", str(ports[0])),
             *("--queueHost", "127.0.0.1", "--queuePort", str(ports[1])),
             *("--tableHost", "127.0.0.1", "--tablePort", str(ports[2])),
