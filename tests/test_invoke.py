@@ -1,4 +1,4 @@
-"""`portable invoke`: one request to the app, in a provider's own shape."""
+"""`portable invoke`: one request or event to the app, in a provider's own shape."""
 
 from __future__ import annotations
 
@@ -23,6 +23,30 @@ app = App("shop")
 def order(request, number):
     headers = [("x-seen", request.headers["x-mark"]), ("set-cookie", "a=1"), ("set-cookie", "b=2")]
     return Response.json({"number": number, "got": request.json(), "provider": request.context.provider}, 201, headers)
+
+orders, photos = app.queue("orders"), app.bucket("photos")
+
+def note(*words):
+    with open("done", "a") as done:
+        print(*words, file=done)
+
+@app.on_message(orders)
+def ordered(message):
+    note("message", message.json(), dict(message.attributes), message.context.provider)
+    if message.json() is None:
+        raise ValueError("no order")
+
+@app.on_blob(photos)
+def uploaded(event):
+    note("blob", event.key, event.kind)
+
+@app.schedule("0 * * * *")
+def hourly(tick):
+    note("schedule", tick.schedule)
+
+@app.on_event("com.acme.signed")
+def signed(event):
+    note("event", event.data)
 
 @app.get("/broken")
 def broken():
@@ -58,6 +82,50 @@ def test_the_app_answers_in_every_providers_shape(provider: str) -> None:
     assert cookies == ["a=1", "b=2"]
 
 
+@pytest.mark.parametrize(
+    ("provider", "attributes"),
+    [
+        ("local", {"kind": "a"}),
+        ("aws", {"kind": "a"}),
+        ("gcp", {"kind": "a"}),
+        ("azure", {"kind": "a"}),
+        ("tencent", {}),
+    ],
+)
+def test_a_message_arrives_in_every_providers_shape(folder: Path, provider: str, attributes: dict[str, str]) -> None:
+    if provider == "azure":
+        pytest.importorskip("azure.functions", reason="the azure-functions package is missing")
+    result = invoke("message", "orders", "--as", provider, "-d", '{"number": 7}', "-H", "kind: a")
+
+    assert result.exit_code == 0, result.output
+    # A topic of CMQ carries no attributes.
+    assert (folder / "done").read_text() == f"message {{'number': 7}} {attributes} {provider}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "noted"),
+    [
+        (["blob", "photos/in/a.png", "--as", "aws", "--shape", "aws.s3.eventbridge"], "blob in/a.png created"),
+        (["schedule", "hourly", "--as", "gcp"], "schedule hourly"),
+        (["schedule", "hourly", "--as", "tencent"], "schedule hourly"),
+        (["event", "com.acme.signed", "-d", '{"by": "Ada"}', "--as", "aws"], "event {'by': 'Ada'}"),
+    ],
+)
+def test_other_events_arrive_too(folder: Path, arguments: list[str], noted: str) -> None:
+    result = invoke(*arguments)
+
+    assert result.exit_code == 0, result.output
+    assert (folder / "done").read_text() == noted + "\n"
+
+
+@pytest.mark.parametrize("provider", ["local", "aws", "tencent"])
+def test_a_message_that_fails_ends_with_1_and_says_why(provider: str) -> None:
+    result = invoke("message", "orders", "--as", provider, "-d", "null", "--json")
+
+    assert result.exit_code == 1
+    assert "no order" in json.loads(result.stdout)["error"]
+
+
 def test_a_body_can_come_from_a_file(folder: Path) -> None:
     (folder / "order.json").write_text('{"from": "a file"}')
     result = invoke("POST", "/orders/1", "-H", "x-mark: 1", "-d", "@order.json", "--json")
@@ -73,7 +141,14 @@ def test_a_failure_of_the_app_ends_with_1() -> None:
     ("arguments", "message"),
     [
         (["GET", "/", "--as", "awz"], "no installed adapter offers the provider 'awz' (did you mean 'aws'?)"),
-        (["GET", "/", "--as", "aws", "--shape", "aws.http.v3"], "aws has no HTTP shape 'aws.http.v3' (did you mean"),
+        (
+            ["GET", "/", "--as", "aws", "--shape", "aws.http.v3"],
+            "aws has no shape 'aws.http.v3' for HTTP (did you mean",
+        ),
+        (["message", "orders", "--as", "aws", "--shape", "aws.sms"], "aws has no shape 'aws.sms' for message (did you"),
+        (["event", "a", "--as", "tencent"], "tencent has no shape for event"),
+        (["event", "a", "-d", "{"], "--data is not JSON"),
+        (["blob", "photos"], "'photos' names no object: write it like photos/in/a.png"),
         (["GET", "/", "-H", "nothing"], "header 'nothing' has no colon"),
         (["GET", "/", "-d", "@missing"], "missing cannot be read: No such file or directory"),
     ],

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html, https://docs.aws.ama
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+
 from portable_contracts._value import maker
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import Message
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from portable_contracts.events import Context
 
 ENCODING = "portable.encoding"
-"""The attribute that says `base64` of a body that SQS and SNS cannot carry: bytes that are no text, or none at all.
+"""The attribute that says how a body is written that SQS and SNS cannot carry as it is: `base64`, or `empty`.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
@@ -137,4 +139,27 @@ def attributes_of(attributes: Mapping[str, Any]) -> dict[str, str]:
 
 def content_of(body: str, attributes: dict[str, str]) -> bytes:
     """Return the body's bytes, and take the attribute that says how it is written out of *attributes*."""
-    return decoded({"body": body}, "body", attributes.pop(ENCODING, "") == "base64")
+    encoding = attributes.pop(ENCODING, "")
+    return b"" if encoding == "empty" else decoded({"body": body}, "body", encoding == "base64")
+
+
+def written(body: bytes) -> tuple[str, str]:
+    """Return the text to send for *body*, and the value of the attribute ENCODING, "" where it needs none."""
+    if not body:
+        return "-", "empty"
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return _base64(body), "base64"
+    # The same page has the characters that may be sent: those of XML.
+    if text.isprintable() or not any(_is_refused(character) for character in text):
+        return text, ""
+    return _base64(body), "base64"
+
+
+def _is_refused(character: str) -> bool:
+    return (character < " " and character not in "\t\n\r") or character in "\ufffe\uffff"
+
+
+def _base64(body: bytes) -> str:
+    return b2a_base64(body, newline=False).decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portable_aws import _fronts
+from portable_aws import _fronts, _occurrences
 from portable_aws.entry import entry
 from portable_contracts.harness import Harness
 from portable_contracts.provider import Opening
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from portable_contracts.events import Event
     from portable_contracts.harness import HttpCall
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
@@ -75,6 +76,12 @@ class AwsHarness(Harness):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         return _fronts.response(shape, answer)
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        return _occurrences.SHAPES.get(trigger, ())
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        return _occurrences.document(shape, event)
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         front = call.front or _fronts.FORMS[0]

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
-from portable_azure import _fronts
+from portable_azure import _fronts, _occurrences
 from portable_azure._invocation import Invocation
 from portable_azure.http import FUNCTION, FunctionsRequest
 from portable_contracts.bodies import text_or_base64
@@ -141,6 +141,12 @@ class AzureHarness(Harness):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         return _fronts.response(_worker().answer_of(answer), call)
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        return _occurrences.SHAPES.get(trigger, ())
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        return _occurrences.document(shape, event)
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         worker = _worker()

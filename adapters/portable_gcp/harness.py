@@ -12,6 +12,7 @@ from pathlib import Path
 
 from portable_contracts.harness import Harness, MissingCounterpart
 from portable_contracts.provider import Opening
+from portable_gcp import _occurrences
 from portable_gcp._fronts import arriving, described, environ_of, flask_request, response
 from portable_gcp.entry import entry, raw_events
 from portable_gcp.http import FlaskRequest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from portable_contracts.events import Event
     from portable_contracts.harness import HttpCall
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
@@ -86,6 +88,12 @@ class GcpHarness(Harness):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         return response(answer, environ_of(arriving(call)))
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        return _occurrences.SHAPES.get(trigger, ())
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        return _occurrences.document(shape, event)
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         return self._call("http", runner, arriving(call))

@@ -13,6 +13,7 @@ from portable_contracts.harness import Harness
 from portable_contracts.provider import Address, Opening
 from portable_local._calls import from_json, response_of, scope_of, send, to_json
 from portable_local.blob import FileBucket
+from portable_local.events import written
 from portable_local.http import Asgi
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from portable_contracts.events import Event
     from portable_contracts.harness import HttpCall
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
@@ -91,6 +93,12 @@ class LocalHarness(Harness):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         return response_of(answer, call.method)
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        return (f"local.{trigger}",)
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        return {"raw": written([event]), "context": None}
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         return send(runner, call)

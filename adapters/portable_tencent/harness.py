@@ -10,7 +10,7 @@ from binascii import a2b_base64
 from portable_contracts.bodies import text_or_base64
 from portable_contracts.harness import Harness
 from portable_contracts.provider import Opening
-from portable_tencent import _fronts
+from portable_tencent import _fronts, _occurrences
 from portable_tencent.custom_runtime import serve
 from portable_tencent.entry import entry
 from portable_tencent.web import application
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from portable_contracts.events import Event
     from portable_contracts.harness import HttpCall
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
@@ -89,6 +90,12 @@ class TencentHarness(Harness):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         return _fronts.web_response(answer, call.method) if shape == _fronts.WEB else _fronts.response(answer)
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        return _occurrences.SHAPES.get(trigger, ())
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        return _occurrences.document(shape, event)
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
         front = call.front or _fronts.URL

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, ClassVar, Self
 
+    from portable_contracts.events import Event
     from portable_contracts.http import Response
     from portable_contracts.provider import Opening, Runner
 
@@ -138,6 +139,17 @@ class Harness(ABC):
 
     def received(self, shape: str, answer: Any, call: HttpCall) -> Response:
         """Return what the client of *call* is sent for *answer*, a codec's."""
+        raise NotImplementedError
+
+    def event_shapes(self, trigger: str) -> Sequence[str]:
+        """Return the shapes of *trigger*, one of EventCodec's, that `told` can make, and their forms."""
+        return ()
+
+    def told(self, shape: str, event: Event) -> Mapping[str, Any] | None:
+        """Return the invocation by which the platform tells of *event*, as a golden file has it.
+
+        Its "differs" names the fields that the shape cannot carry. None where the shape has no way to tell of *event*.
+        """
         raise NotImplementedError
 
     def send(self, runner: Runner, call: HttpCall) -> Response:
