@@ -6,6 +6,7 @@ from portable_contracts.provider import Provider
 
 provider = Provider(
     name="aws",
+    tables={"dynamodb": "portable_aws.kv:DynamoTable"},
     defaults={"bucket": "s3", "table": "dynamodb", "queue": "sqs"},
     capabilities="portable_aws.limits:CAPABILITIES",
     http_codecs=("portable_aws.http:Payload2", "portable_aws.http:Payload1", "portable_aws.http:LoadBalancer"),
