@@ -149,6 +149,13 @@ def explain(error: Exception) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
+def changed_nothing(error: Exception) -> bool:
+    """Say whether the service has not begun: it was not reached, or said that it is asked too often."""
+    if isinstance(error, HttpResponseError):
+        return error.status_code == 429 or code_of(error) in ("ServerBusy", "TooManyRequests")
+    return isinstance(error, ServiceRequestError)
+
+
 def retry_after(error: Exception) -> float | None:
     """Return the seconds that the answer's Retry-After asks to wait; None where there is none."""
     response = getattr(error, "response", None)

@@ -75,6 +75,9 @@ class AzureBucket(BlobDriver):
     def retry_after(self, error: Exception) -> float | None:
         return _errors.retry_after(error)
 
+    def changed_nothing(self, error: Exception) -> bool:
+        return _errors.changed_nothing(error)
+
     def native(self) -> ContainerClient:
         return _containers.get(
             self._place, lambda: _clients.client("blob", self._place).get_container_client(self._place.name)
