@@ -1,10 +1,12 @@
-"""How the conformance suite runs HTTP and events on AWS: behind its fronts, in Lambda's own runtime client."""
+"""How the conformance suite runs on AWS: drivers on emulators, HTTP and events in Lambda's own runtime client."""
 
 from __future__ import annotations
 
+import time
+
 from portable_aws import _fronts, _occurrences
 from portable_aws.entry import entry
-from portable_contracts.harness import Harness
+from portable_contracts.harness import Harness, MissingCounterpart
 from portable_contracts.provider import Opening
 
 TYPE_CHECKING = False
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 SINGLE = "aws.http.alb~single"
 """The form that keeps the last of several values alone, so that what arrives is not what the client sent."""
+_FRESH = {
+    "table": {"dynamodb": "portable_aws._fresh_kv"},
+}
+"""By kind and scheme, the module that makes and removes resources: `create(harness, options)`, `destroy(address)`,
+`unreachable(harness)`, `refusal(reason)`."""
 
 
 class FunctionFailed(Exception):
@@ -33,6 +40,9 @@ class AwsHarness(Harness):
     def __init__(self) -> None:
         self._started: Any = None
         """The suite's `lambda_runtime.Embedded`."""
+        self._of_table = False
+        """The resource that was made last is a table: what has expired there is told by the callers' clock."""
+        self._passed = 0.0
 
     def __exit__(self, *_: object) -> None:
         if self._started is not None:
@@ -40,19 +50,51 @@ class AwsHarness(Harness):
             self._started = None
 
     def schemes(self, kind: str) -> Sequence[str]:
-        return ()
+        return tuple(_FRESH.get(kind, {}))
 
     def evidence(self, scheme: str) -> str:
-        raise NotImplementedError
+        from portable_aws._fresh_endpoint import is_live
+
+        return "live" if is_live(scheme.partition("+")[0]) else "emulator"
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        raise NotImplementedError
+        self._of_table = kind == "table"
+        self._passed *= self._of_table
+        address: str = _fresh(scheme).create(self, options)
+        return address
 
     def destroy(self, address: str) -> None:
-        raise NotImplementedError
+        _fresh(_scheme(address)).destroy(address)
+
+    def unreachable(self, kind: str, scheme: str) -> str | None:
+        address: str | None = _fresh(scheme).unreachable(self)
+        return address
+
+    def upstream(self, address: str) -> tuple[str, int] | None:
+        from portable_aws._fresh_endpoint import upstream
+
+        return upstream(address)
+
+    def through(self, address: str, host: str, port: int) -> str:
+        from portable_aws._fresh_endpoint import through
+
+        return through(address, host, port)
+
+    def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        answer: tuple[int, Mapping[str, str], bytes] = _fresh(_scheme(address)).refusal(reason)
+        return answer
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(options=options)
+        return Opening(clock=lambda: time.time() + self._passed, options=options)
+
+    def pass_time(self, seconds: float) -> None:
+        if self._of_table:
+            self._passed += seconds
+        else:
+            super().pass_time(seconds)
+
+    def moves_time(self) -> bool:
+        return self._of_table
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         return document["raw"], _fronts.LambdaContext(**document.get("context", {}))
@@ -101,3 +143,17 @@ class AwsHarness(Harness):
         if self._started is None:
             self._started = self.counterpart("lambda_runtime").Embedded()
         return self._started
+
+
+def _scheme(address: str) -> str:
+    return address.partition(":")[0]
+
+
+def _fresh(scheme: str) -> Any:
+    from importlib import import_module
+
+    module = next(modules[scheme] for modules in _FRESH.values() if scheme in modules)
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingCounterpart(f"{error.name} is missing: install portable-serverless[aws]") from error

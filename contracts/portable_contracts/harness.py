@@ -79,6 +79,10 @@ class Harness(ABC):
 
         time.sleep(seconds)
 
+    def moves_time(self) -> bool:
+        """Say whether `pass_time` moves a clock, for the resource that was made last, rather than wait."""
+        return type(self).pass_time is not Harness.pass_time
+
     def counterpart(self, name: str) -> Any:
         """Return the suite's module `counterparts.<name>`, by its name: an adapter does not import the suite."""
         from importlib import import_module
