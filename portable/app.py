@@ -281,6 +281,17 @@ class App:
 
         return declare
 
+    def cloudevents(self, path: str, **size: Unpack[Size]) -> None:
+        """Take the CloudEvents that are posted to *path* to the handlers that `on_event` declares.
+
+        Whoever reaches the path can send events: let a middleware see to it that only the right ones do.
+        """
+        from portable._event_route import EventRoute
+
+        route, place = EventRoute(self), _place()
+        self._route(path, ("POST",), place, size)(route.take)
+        self._route(path, ("OPTIONS",), place, size)(route.agree)
+
     def middleware(self, function: F) -> F:
         """Call *function* with every event and `call_next`; it returns the answer. The first one is outermost."""
         if not callable(function):

@@ -55,6 +55,7 @@ APP = {
     "asgi",
     "bind",
     "bucket",
+    "cloudevents",
     "delete",
     "get",
     "handle",
