@@ -39,6 +39,14 @@ def documents(data: Any) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     raise InvalidArgument(f"the Firestore event's data is of type {type(data).__name__}; expected protobuf bytes")
 
 
+def value_of(message: bytes) -> Any:
+    """Return the plain value of a google.firestore.v1.Value. Raises InvalidArgument for broken bytes."""
+    try:
+        return _value(message, DEPTH)
+    except (IndexError, UnicodeDecodeError, struct_error, TypeError, AttributeError) as error:
+        raise InvalidArgument(f"no Firestore value: {error}") from error
+
+
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Give the fields of a message: number and content, which is an int for varints and bytes for all else."""
     place = 0

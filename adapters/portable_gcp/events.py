@@ -11,6 +11,7 @@ from portable_contracts.events import BlobEvent, Change, EventCodec, Message, Ti
 from portable_contracts.reading import decoded, mapping, moment, parse_moment, text, whole
 from portable_gcp._context import context_of
 from portable_gcp._firestore import documents
+from portable_gcp._packing import restored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _keys(fields: Mapping[str, Any], document: str) -> tuple[str, str]:
 def _item(fields: Mapping[str, Any] | None) -> Any:
     if fields is None:
         return None
-    return fields["value"] if {"partition", "sort", "value"} <= fields.keys() else dict(fields)
+    return restored(fields["value"]) if {"partition", "sort", "value"} <= fields.keys() else dict(fields)
 
 
 class Scheduler(EventCodec):
