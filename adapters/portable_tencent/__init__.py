@@ -6,6 +6,7 @@ from portable_contracts.provider import Provider
 
 provider = Provider(
     name="tencent",
+    buckets={"cos": "portable_tencent.blob:CosBucket"},
     defaults={"bucket": "cos", "table": "redis", "queue": "cmq"},
     capabilities="portable_tencent.limits:CAPABILITIES",
     http_codecs=(

@@ -9,8 +9,9 @@ from binascii import a2b_base64
 
 from portable_contracts.bodies import text_or_base64
 from portable_contracts.harness import Harness
-from portable_contracts.provider import Opening
+from portable_contracts.provider import Address, Opening
 from portable_tencent import _fronts, _occurrences
+from portable_tencent._fresh_buckets import FreshBuckets
 from portable_tencent.custom_runtime import serve
 from portable_tencent.entry import entry
 from portable_tencent.web import application
@@ -37,25 +38,44 @@ class TencentHarness(Harness):
 
     def __init__(self) -> None:
         self._started: dict[str, Any] = {}
+        self._buckets = FreshBuckets(self.counterpart)
 
     def __exit__(self, *_: object) -> None:
         while self._started:
             self._started.popitem()[1].stop()
 
     def schemes(self, kind: str) -> Sequence[str]:
-        return ()
+        return {"bucket": ("cos",)}.get(kind, ())
 
     def evidence(self, scheme: str) -> str:
-        return "wire fake"
+        return "live" if scheme == "cos" and self._buckets.live else "wire fake"
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        raise NotImplementedError
+        return self._buckets.create(options)
 
     def destroy(self, address: str) -> None:
-        raise NotImplementedError
+        self._buckets.destroy(Address.parse(address))
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(options=options)
+        return Opening(clock=self._buckets.clock, options=options)
+
+    def pass_time(self, seconds: float) -> None:
+        self._buckets.pass_time(seconds)
+
+    def unreachable(self, kind: str, scheme: str) -> str | None:
+        return self._buckets.unreachable()
+
+    def leftovers(self, address: str) -> Sequence[str]:
+        return self._buckets.leftovers(Address.parse(address))
+
+    def upstream(self, address: str) -> tuple[str, int] | None:
+        return self._buckets.upstream(Address.parse(address))
+
+    def through(self, address: str, host: str, port: int) -> str:
+        return self._buckets.through(Address.parse(address), host, port)
+
+    def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        return self._buckets.refusal(reason)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         raw = document["raw"]
