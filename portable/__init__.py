@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from portable._driving import Call as Call
     from portable._driving import observe as observe
+    from portable._idempotency import InProgress as InProgress
+    from portable._idempotency import idempotent as idempotent
     from portable.app import App as App
     from portable.blob import Bucket as Bucket
     from portable.kv import Table as Table
@@ -53,6 +55,7 @@ _CONTENTS = {
     "portable.kv": ("Table",),
     "portable.queue": ("Queue", "Send"),
     "portable._driving": ("Call", "observe"),
+    "portable._idempotency": ("idempotent", "InProgress"),
     "portable_contracts.http": ("Request", "Response", "Headers", "MultiMap", "BadRequest"),
     "portable_contracts.forms": ("Upload",),
     "portable_contracts.events": ("Message", "BlobEvent", "Change", "Tick", "CloudEvent", "Context"),
@@ -65,14 +68,14 @@ _CONTENTS = {
     ),
 }  # fmt: skip
 _MODULES = {name: module for module, names in _CONTENTS.items() for name in names}
-_SUBMODULES = ("aio", "testing")
+_SUBMODULES = ("aio", "locks", "testing")
 
 __all__ = [
     "App", "Request", "Response", "Headers", "MultiMap", "Upload", "BadRequest", "entrypoint",
     "Bucket", "BlobInfo", "BlobStream", "Prefix",
     "Table", "Item", "Put", "Create", "Delete",
     "Queue", "Send", "Page",
-    "Call", "observe",
+    "Call", "observe", "idempotent", "InProgress",
     "Message", "BlobEvent", "Change", "Tick", "CloudEvent", "Context",
     "PortableError", "InvalidArgument", "LimitExceeded", "NotFound", "AlreadyExists", "Conflict",
     "PermissionDenied", "Unsupported", "Unavailable", "Timeout",

@@ -85,6 +85,14 @@ class _Polled(Settlement):
         self.behind.extend(message, by)
 
 
+def was_given_back(message: Message) -> bool:
+    """Say whether the handler of a message that is being delivered called its `retry`."""
+    settlement = message.settlement or message.context.settlement
+    if isinstance(settlement, _Pushed):
+        return settlement.settled.get(message.id) == RETRIED
+    return isinstance(settlement, _Polled) and settlement.settled == RETRIED
+
+
 _set_queue, _set_settlement = setter(Message, "queue"), setter(Context, "settlement")
 _queue_of = attrgetter("queue")
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import islice
-from threading import Lock
+from threading import Lock as Turn
 
 from portable._blob_stream import BlobReader
 from portable.blob import Bucket
 from portable.kv import Table
+from portable.locks import Lease, Lock
 from portable.queue import Queue
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import Message
@@ -65,6 +66,11 @@ def queue(blocking: Queue) -> AsyncQueue:
 def message(blocking: Message) -> AsyncMessage:
     """Return the async view of a message, such as a handler receives."""
     return AsyncMessage(blocking)
+
+
+def lock(blocking: Lock) -> AsyncLock:
+    """Return the async view of a lock: `async with await aio.lock(lock).acquire() as lease`."""
+    return AsyncLock(blocking)
 
 
 class _View(Generic[T]):
@@ -258,6 +264,37 @@ class AsyncMessage(_View[Message]):
     extend = _Awaited(Message.extend)
 
 
+class AsyncLock(_View[Lock]):
+    """A lock whose lease is awaited."""
+
+    async def acquire(self, *, wait: timedelta | None = None) -> AsyncLease:
+        """Take the lock, as `Lock.acquire`; a *wait* keeps a thread that long."""
+        return AsyncLease(await _in_thread(self.blocking.acquire, wait=wait))
+
+
+class AsyncLease(_View[Lease]):
+    """A lock that is held: `async with` releases it at the end."""
+
+    extend = _Awaited(Lease.extend)
+    release = _Awaited(Lease.release)
+
+    @property
+    def token(self) -> int:
+        """The fencing token."""
+        return self.blocking.token
+
+    @property
+    def expires(self) -> datetime:
+        """When it ends, unless it is extended; aware, in UTC."""
+        return self.blocking.expires
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await _in_thread(self.blocking.__exit__)
+
+
 async def _in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     from asyncio import to_thread
 
@@ -287,7 +324,7 @@ class _Taking(Generic[T]):
         self._begin = begin
         self._iterator: Iterator[T] | None = None
         # A visit whose awaiting task was cancelled still runs when `close` comes.
-        self._turn = Lock()
+        self._turn = Turn()
 
     def take(self, most: int) -> tuple[list[T], Exception | None]:
         """Return up to *most* items, fewer at the end, and what was raised after the last of them."""

@@ -32,6 +32,8 @@ NAMES = {
     "Send",
     "Call",
     "observe",
+    "idempotent",
+    "InProgress",
     "Page",
     "Message",
     "BlobEvent",
@@ -112,10 +114,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_the_names_are_listed() -> None:
-    assert set(dir(portable)) == NAMES | {"aio", "testing"}
+    assert set(dir(portable)) == NAMES | {"aio", "locks", "testing"}
 
 
-@pytest.mark.parametrize("name", ["aio", "testing"])
+@pytest.mark.parametrize("name", ["aio", "locks", "testing"])
 def test_a_submodule_can_be_used_without_its_own_import(name: str) -> None:
     source = f"import portable; print(portable.{name}.__name__)"
 
