@@ -6,6 +6,7 @@ from portable_contracts.provider import Provider
 
 provider = Provider(
     name="gcp",
+    tables={"firestore": "portable_gcp.kv:FirestoreTable"},
     defaults={"bucket": "gs", "table": "firestore", "queue": "pubsub"},
     capabilities="portable_gcp.limits:CAPABILITIES",
     http_codecs=("portable_gcp.http:FlaskRequest",),

@@ -39,6 +39,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
+    # Else the channel of a forked child would share its parent's connection, by way of gRPC's pool of them.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 _METHODS = "/google.firestore.v1.Firestore/"
 _EMULATOR_PROJECT = "google-cloud-firestore-emulator"
