@@ -6,6 +6,7 @@ from portable_contracts.provider import Provider
 
 provider = Provider(
     name="aws",
+    buckets={"s3": "portable_aws.blob:S3Bucket"},
     tables={"dynamodb": "portable_aws.kv:DynamoTable"},
     defaults={"bucket": "s3", "table": "dynamodb", "queue": "sqs"},
     capabilities="portable_aws.limits:CAPABILITIES",

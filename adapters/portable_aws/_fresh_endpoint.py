@@ -1,7 +1,8 @@
 """Where the conformance suite makes its resources: on an emulator, or where the environment says.
 
 `PORTABLE_CONFORMANCE_S3`, `_DYNAMODB` and `_SQS` are the endpoint of a service, such as
-`https://dynamodb.eu-west-1.amazonaws.com`; credentials and region are then those that the drivers find.
+`https://dynamodb.eu-west-1.amazonaws.com`; credentials and region are then those that the drivers find. Or they are the
+name of another counterpart than the first choice: `moto`.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ _FAKES = {
 
 
 def given(service: str) -> str:
-    """Return the endpoint that the environment names for *service*, empty for none."""
+    """Return what the environment names for *service*: an endpoint or a counterpart, empty for none."""
     return os.environ.get(f"PORTABLE_CONFORMANCE_{service.upper()}", "").rstrip("/")
 
 
 def endpoint(harness: Harness, service: str, counterparts: Sequence[str]) -> str:
     """Return the endpoint of *service*: the first of *counterparts* that starts. Raises MissingCounterpart."""
     chosen = given(service)
-    if chosen:
+    if "://" in chosen:
         return chosen
     for name, fake in _FAKES.items():
         os.environ.setdefault(name, fake)
     missing = []
-    for name in counterparts:
+    for name in [chosen] if chosen else counterparts:
         try:
             url: str = harness.counterpart(name).start().url
         except MissingCounterpart as error:

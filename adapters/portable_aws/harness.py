@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 SINGLE = "aws.http.alb~single"
 """The form that keeps the last of several values alone, so that what arrives is not what the client sent."""
 _FRESH = {
+    "bucket": {"s3": "portable_aws._fresh_blob"},
     "table": {"dynamodb": "portable_aws._fresh_kv"},
 }
 """By kind and scheme, the module that makes and removes resources: `create(harness, options)`, `destroy(address)`,
-`unreachable(harness)`, `refusal(reason)`."""
+`unreachable(harness)`, `refusal(reason)`; `leftovers(address)` of buckets."""
 
 
 class FunctionFailed(Exception):
@@ -69,6 +70,10 @@ class AwsHarness(Harness):
     def unreachable(self, kind: str, scheme: str) -> str | None:
         address: str | None = _fresh(scheme).unreachable(self)
         return address
+
+    def leftovers(self, address: str) -> Sequence[str]:
+        found: Sequence[str] = _fresh(_scheme(address)).leftovers(address)
+        return found
 
     def upstream(self, address: str) -> tuple[str, int] | None:
         from portable_aws._fresh_endpoint import upstream

@@ -25,7 +25,7 @@ _SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest"
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg"
 _HTTP_API = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 
-_PART = 16 * 1024**2
+S3_PART = 8 * 1024**2
 """Bytes of one part of an upload of unknown length: what keeps memory flat."""
 
 S3 = BlobCapabilities(
@@ -35,7 +35,7 @@ S3 = BlobCapabilities(
     max_key_bytes=Figure(1024, f"{_S3}/userguide/object-keys.html", _READ),
     max_metadata_bytes=Figure(2048, f"{_S3}/userguide/UsingMetadata.html", _READ),
     # 10,000 parts. The service itself takes 48.8 TiB, in parts of 5 GiB.
-    max_bytes=Figure(10_000 * _PART, f"{_S3}/userguide/qfacts.html", _READ),
+    max_bytes=Figure(10_000 * S3_PART, f"{_S3}/userguide/qfacts.html", _READ),
     max_list_page=Figure(1000, f"{_S3}/API/API_ListObjectsV2.html", _READ),
     max_delete_batch=Figure(1000, f"{_S3}/API/API_DeleteObjects.html", _READ),
     # What a role signed dies with the role's session, which may be hours away.
