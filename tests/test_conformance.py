@@ -38,7 +38,7 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         env={**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -170,8 +170,10 @@ LIAR = '''
 
 import os
 import time
+from datetime import datetime, timezone
 
 from portable_contracts import errors
+from portable_contracts.events import NO_CONTEXT, EventCodec, Message
 from portable_contracts.harness import MissingCounterpart
 from portable_contracts.kv import KVDriver
 from portable_contracts.provider import Page, Provider
@@ -271,11 +273,26 @@ if lie == "more is declared than the driver does":
     CAPABILITIES["table:liar"] = SqliteTable.capabilities
 
 
+class Codec(EventCodec):
+    shape, trigger = "liar.message", "message"
+
+    def recognises(self, raw):
+        return type(raw) is dict and type(raw.get("liar")) is str
+
+    def decode(self, raw, native_context):
+        body = "lies" if lie == "bodies are changed" else raw["liar"]
+        sent = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+        return [Message("m-1", "thumbs", body.encode(), sent=sent, context=NO_CONTEXT, native=raw)]
+
+
 class Harness(LocalHarness):
     provider = "liar"
 
     def schemes(self, kind):
         return ("liar",) if kind in ("table", "queue") else ()
+
+    def goldens(self):
+        return (os.path.join(os.path.dirname(__file__), "golden"),)
 
     if lie == "there is no server":
         def create(self, kind, scheme, options):
@@ -286,6 +303,7 @@ provider = Provider(
     name="liar",
     tables={"liar": "portable_liar:Table"},
     queues={"liar": "portable_liar:Queue"},
+    event_codecs=("portable_liar:Codec",),
     capabilities="portable_liar:CAPABILITIES",
     harness="portable_liar:Harness",
 )
@@ -403,6 +421,16 @@ class TestStrangers:
 
         assert suites >= {"kv", "queue"}
         assert "blob" not in suites
+
+    @pytest.mark.parametrize(("lie", "outcome"), [("none", "pass"), ("bodies are changed", "fail")])
+    def test_the_adapters_own_golden_files_are_decoded(self, liar: Path, lie: str, outcome: str) -> None:
+        case = liar / "golden/message-text"
+        case.mkdir(parents=True)
+        (case / "liar.message.json").write_text(json.dumps({"source": "liar.example", "raw": {"liar": "hello"}}))
+        behaviour = "it is the portable events in order"
+        report = conformance(liar, "liar", "-k", behaviour.replace(" ", "_"), suite="events", LIE=lie)[1]
+
+        assert outcomes(report) == {behaviour: {outcome}}
 
     def test_one_scheme_can_be_chosen(self, tmp_path: Path) -> None:
         listed = collected(tmp_path, "--provider", "local", "--scheme", "file")

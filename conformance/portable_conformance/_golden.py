@@ -4,6 +4,8 @@
     golden/<case>/<shape>.json                an invocation as the platform hands it over
     golden/<case>/<shape>.answer.json         the answers that the platform expects
 
+The files of another provider are in folders of its harness's, `Harness.goldens`, under the names of these cases.
+
 A shape's name begins with its provider's: `aws.sqs`. Each form of a shape has a file of its own: `aws.sqs~fifo.json`.
 
 portable.json        {"about": a sentence, "kind": "http", "request": {...}, "response": {...}}
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
+    from portable_conformance._session import Session
     from portable_contracts.events import Event, EventCodec
     from portable_contracts.http import HttpCodec
     from portable_contracts.provider import Provider
@@ -139,20 +142,22 @@ def typed(value: Any) -> Any:
     return type(value), value
 
 
-def goldens(provider: str) -> list[Golden]:
-    """Return every golden case in the provider's shapes."""
-    return [golden for folder in sorted(FOLDER.iterdir()) for golden in _in(folder, provider)]
+def goldens(session: Session) -> list[Golden]:
+    """Return every golden case in the shapes of the provider under test: the suite's own files, and the harness's."""
+    folders = [FOLDER, *map(Path, session.harness.goldens())]
+    cases = sorted(case.name for case in FOLDER.iterdir())
+    return [golden for case in cases for folder in folders for golden in _in(folder, case, session.provider.name)]
 
 
-def _in(folder: Path, provider: str) -> Iterator[Golden]:
-    portable = _read(folder / "portable.json")
-    for path in sorted(folder.glob(f"{provider}.*.json")):
+def _in(folder: Path, case: str, provider: str) -> Iterator[Golden]:
+    portable = _read(FOLDER / case / "portable.json")
+    for path in sorted((folder / case).glob(f"{provider}.*.json")):
         name = path.name.removesuffix(".json")
         if name.endswith(".answer"):
             continue
         shape, _, form = name.partition("~")
-        answer = folder / f"{name}.answer.json"
-        yield Golden(folder.name, shape, form, portable, _read(path), _read(answer) if answer.exists() else None)
+        answer = path.with_name(f"{name}.answer.json")
+        yield Golden(case, shape, form, portable, _read(path), _read(answer) if answer.exists() else None)
 
 
 def _read(path: Path) -> Any:

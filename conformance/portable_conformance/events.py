@@ -39,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     def streamed(golden: Golden) -> bool:
         return bool(codec_of(provider, golden.shape).ordered)
 
-    cases = [golden for golden in goldens(provider.name) if golden.kind != "http"]
+    cases = [golden for golden in goldens(session) if golden.kind != "http"]
     chosen = {
         "golden": cases,
         "one_message": [golden for golden in cases if golden.case == "message-text"],

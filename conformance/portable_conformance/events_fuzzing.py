@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from portable_conformance._golden import Codec, Golden
+    from portable_conformance._session import Session
     from portable_contracts.events import Event
     from portable_contracts.harness import Harness
     from portable_contracts.provider import Provider, Runner
@@ -54,7 +55,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.pluginmanager.get_plugin("portable_conformance_session")
     assert session is not None
     if "one_message" in metafunc.fixturenames:
-        cases = [golden for golden in goldens(session.provider.name) if golden.case == "message-text"]
+        cases = [golden for golden in goldens(session) if golden.case == "message-text"]
         metafunc.parametrize("one_message", cases, ids=str)
 
 
@@ -161,9 +162,9 @@ def only_portable_errors(use: Callable[[], object]) -> None:
 class TestMutations:
     @pytest.mark.slow
     def test_mutations_of_golden_cases_give_values_or_invalid_arguments(
-        self, provider: Provider, harness: Harness, decode: Callable[[Any, Any], None]
+        self, portable_session: Session, harness: Harness, decode: Callable[[Any, Any], None]
     ) -> None:
-        cases = {str(golden): golden for golden in goldens(provider.name)}
+        cases = {str(golden): golden for golden in goldens(portable_session)}
 
         def check(name: str, raw: Any) -> None:
             document = {**cases[name].native, "raw": raw}

@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = metafunc.config.pluginmanager.get_plugin("portable_conformance_session")
     assert session is not None
     if "golden" in metafunc.fixturenames:
-        cases = [golden for golden in goldens(session.provider.name) if golden.kind == "http"]
+        cases = [golden for golden in goldens(session) if golden.kind == "http"]
         metafunc.parametrize("golden", cases, ids=str)
     if "shape" in metafunc.fixturenames:
         metafunc.parametrize("shape", session.harness.http_shapes())

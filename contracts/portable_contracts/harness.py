@@ -117,6 +117,13 @@ class Harness(ABC):
     # Events and HTTP. An invocation is the pair that the platform hands over: the raw event, its native context. Golden
     # files hold both as JSON; where the platform's are no JSON, the four methods below translate.
 
+    def goldens(self) -> Sequence[str]:
+        """Return folders with this provider's golden files; the suite has those of the providers that it comes with.
+
+        A file is `<case>/<shape>.json`, with a case of the suite's own.
+        """
+        return ()
+
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         """Return the invocation that a golden file of this *shape* describes."""
         return document["raw"], document.get("context")
