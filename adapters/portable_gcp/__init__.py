@@ -6,6 +6,7 @@ from portable_contracts.provider import Provider
 
 provider = Provider(
     name="gcp",
+    buckets={"gs": "portable_gcp.blob:GSBucket"},
     tables={"firestore": "portable_gcp.kv:FirestoreTable"},
     defaults={"bucket": "gs", "table": "firestore", "queue": "pubsub"},
     capabilities="portable_gcp.limits:CAPABILITIES",

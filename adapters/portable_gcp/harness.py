@@ -1,6 +1,7 @@
-"""How the conformance suite runs an app on functions-framework: in this process, over WSGI.
+"""How the suite runs an app on functions-framework, in this process, over WSGI; and where its resources come from.
 
-Drivers of Google Cloud's services are not here yet, so it has no resources to make.
+Who makes those, by kind and scheme, is a module: `create(harness)`, `destroy(address)`, `unreachable(harness)`,
+`leftovers(address)`, `upstream(address)`, `through(address, host, port)`, `refusal(reason)` and `EVIDENCE`.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
+from importlib import import_module
 from pathlib import Path
 
 from portable_contracts.harness import Harness, MissingCounterpart
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from portable_contracts.harness import HttpCall
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
+
+_FRESH = {"bucket": {"gs": "portable_gcp._fresh_blob"}, "table": {"firestore": "portable_gcp._fresh_kv"}}
+_MODULES = {scheme: module for schemes in _FRESH.values() for scheme, module in schemes.items()}
 
 SOURCE = '''\
 """What functions-framework loads: the entry of the runner that comes with the request."""
@@ -53,21 +59,57 @@ class GcpHarness(Harness):
 
     def __init__(self) -> None:
         self._functions: dict[str, Any] = {}
+        self._of_table = False
+        """Whether the last resource was a table: its clock is the one that drivers are opened with."""
+        self._passed = 0.0
 
     def schemes(self, kind: str) -> Sequence[str]:
-        return ()
+        return tuple(_FRESH.get(kind, {}))
 
     def evidence(self, scheme: str) -> str:
-        return "in-process"
+        evidence: str = _fresh(scheme).EVIDENCE
+        return evidence
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        raise MissingCounterpart(f"portable_gcp has no driver of {scheme} yet")
+        self._of_table = kind == "table"
+        self._passed *= self._of_table
+        address: str = _fresh(scheme).create(self)
+        return address
 
     def destroy(self, address: str) -> None:
-        return None
+        _fresh(address).destroy(address)
+
+    def unreachable(self, kind: str, scheme: str) -> str | None:
+        address: str | None = _fresh(scheme).unreachable(self)
+        return address
+
+    def leftovers(self, address: str) -> Sequence[str]:
+        keys: Sequence[str] = _fresh(address).leftovers(address)
+        return keys
+
+    def upstream(self, address: str) -> tuple[str, int] | None:
+        place: tuple[str, int] | None = _fresh(address).upstream(address)
+        return place
+
+    def through(self, address: str, host: str, port: int) -> str:
+        moved: str = _fresh(address).through(address, host, port)
+        return moved
+
+    def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        answer: tuple[int, Mapping[str, str], bytes] = _fresh(address).refusal(reason)
+        return answer
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(options=options)
+        return Opening(clock=lambda: time.time() + self._passed, options=options)
+
+    def pass_time(self, seconds: float) -> None:
+        if self._of_table:
+            self._passed += seconds
+        else:
+            super().pass_time(seconds)
+
+    def moves_time(self) -> bool:
+        return self._of_table
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         request = flask_request(document["raw"])
@@ -111,6 +153,11 @@ class GcpHarness(Harness):
         environ = environ_of(request)
         environ["portable.entry"] = entry(runner)
         return response(self._functions[target], environ)
+
+
+def _fresh(address: str) -> Any:
+    """Return the module for the scheme of *address*, or for the scheme alone."""
+    return import_module(_MODULES[address.partition(":")[0]])
 
 
 def _function(target: str) -> Any:
