@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portable_contracts.bodies import CHUNK, base64_text, text_or_base64
+from portable_contracts.bodies import CHUNK, base64_text, fitting, text_or_base64
+from portable_contracts.errors import LimitExceeded
 
 
 @given(text=st.text())
@@ -55,3 +56,24 @@ def test_a_large_body_is_there_once_in_base64_and_no_more() -> None:
         tracemalloc.stop()
 
     assert peak < len(text) * 1.2
+
+
+class TestFitting:
+    @pytest.mark.parametrize(
+        ("body", "fits"),
+        [
+            (b"a" * 60, ("a" * 60, False)),
+            (b"a" * 598, ("a" * 598, False)),
+            ("é".encode() * 99, ("é" * 99, False)),
+            ("é".encode() * 101, (b64encode("é".encode() * 101).decode(), True)),
+            (b"\xff" * 450, (b64encode(b"\xff" * 450).decode(), True)),
+        ],
+        ids=["short", "as long as may be", "text that JSON makes six times as long", "and too long", "bytes"],
+    )
+    def test_it_is_text_unless_json_makes_that_too_large(self, body: bytes, fits: tuple[str, bool]) -> None:
+        assert fitting(body, 600, "acme") == fits
+
+    @pytest.mark.parametrize("body", [b"\xff" * 451, b"\x00" * 451, b"a" * 601], ids=["bytes", "text", "plain text"])
+    def test_what_fits_in_no_form_is_an_error_that_says_whose_limit_it_is(self, body: bytes) -> None:
+        with pytest.raises(LimitExceeded, match="acme carries 600 here"):
+            fitting(body, 600, "acme")

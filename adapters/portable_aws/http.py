@@ -8,8 +8,8 @@ decode query parameters either: https://docs.aws.amazon.com/elasticloadbalancing
 from __future__ import annotations
 
 from portable_aws._context import context_of
-from portable_contracts.bodies import base64_text, text_or_base64
-from portable_contracts.errors import InvalidArgument, LimitExceeded
+from portable_contracts.bodies import fitting
+from portable_contracts.errors import InvalidArgument
 from portable_contracts.http import Headers, HttpCodec, Request, unquote
 from portable_contracts.reading import client_address, decoded, mapping, sequence, text
 
@@ -25,8 +25,6 @@ _LAMBDA = 6_291_456 - 65_536
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _BALANCER = 1_048_576 - 16_384
 """Likewise in the 1 MB that a load balancer takes."""
-_SMALL = 1_000_000
-"""Bytes of text that fit into either, even where JSON writes each as six characters."""
 
 
 class Payload2(HttpCodec):
@@ -203,23 +201,5 @@ def _spellings(name: str) -> Iterator[str]:
 
 
 def _body(response: Response, most: int) -> dict[str, Any]:
-    """Return the body's fields: base64 only for bytes that are no text, and for text that JSON makes too large."""
-    content, is_base64 = text_or_base64(response.body)
-    if len(content) > _SMALL:
-        if not is_base64 and _json_size(content) > most:
-            content, is_base64 = base64_text(response.body), True
-        if len(content) > most:
-            raise LimitExceeded(
-                f"the response is {len(response.body):,} bytes, {len(content):,} in base64; AWS carries {most:,} here",
-                limit="max_response_bytes",
-                actual=len(response.body),
-                allowed=most * 3 // 4,
-                owner="AWS",
-            )
+    content, is_base64 = fitting(response.body, most, "AWS")
     return {"body": content, "isBase64Encoded": is_base64}
-
-
-def _json_size(content: str) -> int:
-    from json import dumps
-
-    return len(dumps(content))

@@ -6,8 +6,8 @@ the cloud-native gateway and for replays. Web functions are in web.py.
 
 from __future__ import annotations
 
-from portable_contracts.bodies import base64_text, text_or_base64
-from portable_contracts.errors import InvalidArgument, LimitExceeded
+from portable_contracts.bodies import fitting
+from portable_contracts.errors import InvalidArgument
 from portable_contracts.http import Headers, HttpCodec, Request, encode_json, unquote
 from portable_contracts.reading import client_address, decoded, mapping, text
 from portable_tencent import _credentials
@@ -162,24 +162,5 @@ def _answer(response: Response) -> dict[str, Any]:
     for name in response.headers:
         values = response.headers.getlist(name)
         headers[name] = values[0] if len(values) == 1 else values
-    body, is_base64 = _body(response)
+    body, is_base64 = fitting(response.body, MOST, "Tencent Cloud")
     return {"isBase64Encoded": is_base64, "statusCode": response.status, "headers": headers, "body": body}
-
-
-def _body(response: Response) -> tuple[str, bool]:
-    """Return the body as text, or as base64 where it is no text, or where JSON makes the text too large."""
-    body, is_base64 = text_or_base64(response.body)
-    if len(body) > MOST // 6 and not is_base64:  # JSON writes a character as six at most.
-        from json import dumps
-
-        if len(dumps(body)) > MOST:
-            body, is_base64 = base64_text(response.body), True
-    if len(body) > MOST:
-        raise LimitExceeded(
-            f"the response is {len(response.body):,} bytes, {len(body):,} in base64; SCF carries {MOST:,}",
-            limit="max_response_bytes",
-            actual=len(response.body),
-            allowed=MOST * 3 // 4,
-            owner="Tencent Cloud",
-        )
-    return body, is_base64

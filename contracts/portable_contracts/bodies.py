@@ -5,6 +5,8 @@ from __future__ import annotations
 from binascii import b2a_base64
 from codecs import utf_8_decode
 
+from portable_contracts.errors import LimitExceeded
+
 CHUNK = 3 * 64 * 1024
 """Bytes taken at a time; base64 makes whole quartets of 3."""
 
@@ -17,6 +19,29 @@ def text_or_base64(body: bytes) -> tuple[str, bool]:
         return body.decode(), False
     except UnicodeDecodeError:
         return base64_text(body), True
+
+
+def fitting(body: bytes, most: int, owner: str) -> tuple[str, bool]:
+    """Return a response's *body* as a platform's JSON answer carries it, in at most *most* bytes.
+
+    It is text, or base64 for bytes that are no text and for text that JSON would make too large. Raises LimitExceeded,
+    in the name of *owner*, for more than that.
+    """
+    content, is_base64 = text_or_base64(body)
+    if len(content) > most // 6:  # JSON writes a character as six at most.
+        from json import dumps
+
+        if not is_base64 and len(dumps(content)) > most:
+            content, is_base64 = base64_text(body), True
+        if len(content) > most:
+            raise LimitExceeded(
+                f"the response is {len(body):,} bytes, {len(content):,} in base64; {owner} carries {most:,} here",
+                limit="max_response_bytes",
+                actual=len(body),
+                allowed=most * 3 // 4,
+                owner=owner,
+            )
+    return content, is_base64
 
 
 def _is_text(body: bytes) -> bool:

@@ -308,7 +308,7 @@ class TestLimits:
 
         assert answer.status == 500
         assert json.loads(answer.body)["id"] in odd.log
-        assert "SCF carries" in odd.log
+        assert "Tencent Cloud carries" in odd.log
 
     def test_an_answer_that_the_platform_refuses_does_not_end_the_runtime(
         self, start_here: Callable[..., Function]
