@@ -13,28 +13,17 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
-import grpc
-from google.api_core import exceptions as google_errors
-from google.auth import exceptions as auth_errors
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.firestore_v1.types import query as query_types
 
-from portable_contracts.errors import (
-    AlreadyExists,
-    Conflict,
-    InvalidArgument,
-    LimitExceeded,
-    NotFound,
-    PermissionDenied,
-    PortableError,
-    Timeout,
-    Unavailable,
-    Unsupported,
-)
+from portable_contracts.errors import AlreadyExists, Conflict, InvalidArgument, PortableError, Unavailable
 from portable_contracts.kv import Create, Delete, KVDriver, Put
 from portable_contracts.provider import Page
 from portable_gcp import _documents
+from portable_gcp import _firestore_errors as errors
 from portable_gcp._addresses import parameters
 from portable_gcp._documents import Version
+from portable_gcp._firestore_errors import Refused, refusal
 from portable_gcp._firestore_service import CommitRequest, Database, RunQueryRequest
 from portable_gcp._packing import PACKED, escaped
 from portable_gcp.limits import FIRESTORE
@@ -44,9 +33,9 @@ if TYPE_CHECKING:
 
     from portable_contracts.kv import Item
     from portable_contracts.provider import Address, Opening
+    from portable_gcp._firestore_errors import Reasons
 
     Message = Any
-    Reasons = Sequence[type[PortableError] | None]
 
 PAGE_BYTES = 8 * 1024**2
 """A page of large items ends past so many, so that reading it needs little memory."""
@@ -59,37 +48,6 @@ _Order: Any = query_types.StructuredQuery.Order.pb()
 _Filter: Any = query_types.StructuredQuery.Filter.pb()
 _Operator = query_types.StructuredQuery.FieldFilter.Operator
 _Direction = query_types.StructuredQuery.Direction
-
-_KINDS: tuple[tuple[type[Exception], type[PortableError]], ...] = (
-    (google_errors.DeadlineExceeded, Timeout),
-    (google_errors.AlreadyExists, AlreadyExists),
-    (google_errors.Aborted, Unavailable),
-    (google_errors.NotFound, NotFound),
-    (google_errors.Unauthenticated, PermissionDenied),
-    (google_errors.PermissionDenied, PermissionDenied),
-    (google_errors.ResourceExhausted, Unavailable),
-    (google_errors.ServiceUnavailable, Unavailable),
-    (google_errors.InternalServerError, Unavailable),
-    (google_errors.Cancelled, Unavailable),
-    (google_errors.MethodNotImplemented, Unsupported),
-    (google_errors.OutOfRange, InvalidArgument),
-    (auth_errors.TransportError, Unavailable),
-    (auth_errors.RefreshError, PermissionDenied),
-    (auth_errors.GoogleAuthError, PermissionDenied),
-    (TimeoutError, Timeout),
-    (ConnectionError, Unavailable),
-)
-"""By the first that fits. FAILED_PRECONDITION is not among them: a guard that did not hold is `Refused`, what else it
-says (no such index, a database in Datastore mode) is no error of one call."""
-
-
-class Refused(Exception):
-    """An item's state did not allow the operation; the service's own error, where there is one, is its cause."""
-
-    def __init__(self, kind: type[PortableError], why: str, reasons: Reasons = ()) -> None:
-        super().__init__(why)
-        self.kind = kind
-        self.reasons = reasons
 
 
 class FirestoreTable(KVDriver):
@@ -121,37 +79,16 @@ class FirestoreTable(KVDriver):
         return cls(database, collection)
 
     def classify(self, error: Exception) -> type[PortableError]:
-        if isinstance(error, Refused):
-            return error.kind
-        if isinstance(error, grpc.RpcError):
-            error = google_errors.from_grpc_error(error)
-        if isinstance(error, google_errors.InvalidArgument):
-            return LimitExceeded if "exceeds the maximum" in error.message else InvalidArgument
-        if isinstance(error, auth_errors.GoogleAuthError) and error.retryable:
-            return Unavailable
-        return next((kind for known, kind in _KINDS if isinstance(error, known)), PortableError)
+        return errors.classify(error)
 
     def explain(self, error: Exception) -> str:
-        if isinstance(error, google_errors.GoogleAPICallError):
-            code = error.grpc_status_code
-            return f"{code.name if code else 'error'}: {str(error.message)[:500]}"
-        return super().explain(error)
+        return errors.explain(error) or super().explain(error)
 
     def retry_after(self, error: Exception) -> float | None:
-        # google.rpc.RetryInfo: https://docs.cloud.google.com/apis/design/errors
-        for detail in getattr(error, "details", ()) if isinstance(error, google_errors.GoogleAPICallError) else ():
-            if type(detail).__name__ == "RetryInfo":
-                seconds: float = detail.retry_delay.ToTimedelta().total_seconds()
-                return seconds
-        return None
+        return errors.retry_after(error)
 
     def changed_nothing(self, error: Exception) -> bool:
-        # ABORTED is the loser of a race between transactions, RESOURCE_EXHAUSTED is over a quota.
-        # https://docs.cloud.google.com/firestore/docs/understand-error-codes
-        if isinstance(error, (google_errors.Aborted, google_errors.ResourceExhausted)):
-            return True
-        unreached = "failed to connect to all addresses"
-        return isinstance(error, google_errors.ServiceUnavailable) and unreached in str(error.message)
+        return errors.changed_nothing(error)
 
     def reasons(self, error: Exception) -> Reasons:
         return error.reasons if isinstance(error, Refused) else ()
@@ -188,8 +125,8 @@ class FirestoreTable(KVDriver):
             write.current_document.CopyFrom(_guard(if_version, now))
             try:
                 answer = self._database.service().commit(request)
-            except google_errors.GoogleAPICallError as error:
-                raise _refusal(error) or error from error
+            except GoogleAPICallError as error:
+                raise refusal(error) or error from error
         elif if_absent:
             answer = self._create(request, write, now)
         else:
@@ -201,9 +138,8 @@ class FirestoreTable(KVDriver):
         for wait in _waits():
             try:
                 return self._database.service().commit(request)
-            except google_errors.GoogleAPICallError as error:
-                refusal = _refusal(error)
-                if refusal is None:
+            except GoogleAPICallError as error:
+                if refusal(error) is None:
                     raise
                 document = self._document(write.update.name)
                 if _documents.is_live(document, now):
@@ -222,8 +158,8 @@ class FirestoreTable(KVDriver):
         write.current_document.CopyFrom(_guard(if_version, now))
         try:
             self._database.service().commit(request)
-        except google_errors.GoogleAPICallError as error:
-            raise _refusal(error) or error from error
+        except GoogleAPICallError as error:
+            raise refusal(error) or error from error
 
     def increment(self, partition: str, sort: str, field: str, by: int, *, now: float) -> int:
         # The service's own increment takes the place of what is no number, stops at the largest one, and does not see
@@ -250,8 +186,8 @@ class FirestoreTable(KVDriver):
                 write.update_transforms.add(field_path=f"value.`{path}`").increment.integer_value = by
             try:
                 self._database.service().commit(request)
-            except google_errors.GoogleAPICallError as error:
-                if _refusal(error) is None:
+            except GoogleAPICallError as error:
+                if refusal(error) is None:
                     raise
                 time.sleep(wait)
             else:
@@ -337,8 +273,8 @@ class FirestoreTable(KVDriver):
             if not hopeless:
                 try:
                     answer = self._database.service().commit(request)
-                except google_errors.GoogleAPICallError as error:
-                    if _refusal(error) is None:
+                except GoogleAPICallError as error:
+                    if refusal(error) is None:
                         raise
                     cause = error
                 else:
@@ -408,20 +344,6 @@ def _over(document: Message | None) -> Message:
     if document is None:
         return _documents.Precondition(exists=False)
     return _documents.Precondition(update_time=document.update_time)
-
-
-def _refusal(error: google_errors.GoogleAPICallError) -> Refused | None:
-    """Return what says that a precondition did not hold; None for any other error."""
-    message = str(error.message)
-    if isinstance(error, google_errors.AlreadyExists):
-        return Refused(AlreadyExists, "there is an item already")
-    # "The Cloud Firestore API is not available for Firestore in Datastore Mode" has the same code.
-    if isinstance(error, google_errors.FailedPrecondition) and "Datastore Mode" not in message:
-        return Refused(Conflict, "the item is not at this version")
-    # As has a database that does not exist.
-    if isinstance(error, google_errors.NotFound) and "No document" in message:
-        return Refused(Conflict, "there is no item at this version")
-    return None
 
 
 def _contended(operation: str) -> Refused:
