@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 CLI := $(VENV)/.installed-cli
 DEV := $(VENV)/.installed-dev
+COUNTERPARTS := $(VENV)/.installed-counterparts
 WORKERS ?= auto
 PROVIDERS ?= local aws gcp azure tencent redis
 CONFORMANCE := --pyargs portable_conformance -p no:cacheprovider
@@ -16,13 +17,13 @@ CONFORMANCE := --pyargs portable_conformance -p no:cacheprovider
 demo: $(CLI)
 	@$(BIN)/python examples/guestbook/demo.py
 
-test: $(DEV)
+test: $(DEV) $(COUNTERPARTS)
 	$(BIN)/pytest -q -n $(WORKERS)
 	for provider in $(PROVIDERS); do \
 		$(BIN)/pytest -q -n $(WORKERS) $(CONFORMANCE) --provider $$provider --portable-report portable-report.$$provider.json || exit 1; \
 	done
 
-test-fast: $(DEV)
+test-fast: $(DEV) $(COUNTERPARTS)
 	$(BIN)/pytest -q -n $(WORKERS) -m "not slow"
 
 lint: $(DEV)
@@ -40,6 +41,12 @@ fuzz: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmarks]'
 	$(BIN)/python benchmarks/run.py
+
+# The emulators that stand in for the clouds, in a folder that all clones share. What cannot be had here is named, and
+# its tests are skipped, unless PORTABLE_REQUIRE_COUNTERPARTS=1.
+$(COUNTERPARTS): $(wildcard conformance/portable_conformance/counterparts/*.py) | $(DEV)
+	$(BIN)/python -m portable_conformance.counterparts install || [ "$$PORTABLE_REQUIRE_COUNTERPARTS" != 1 ]
+	@touch $@
 
 wheel: $(DEV)
 	$(BIN)/python -m build --wheel --outdir dist .

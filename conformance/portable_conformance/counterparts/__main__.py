@@ -24,14 +24,16 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] != ["install"] or unknown:
         print(f"say: python -m {__package__} install [{' | '.join(sorted(known))}]", file=sys.stderr)  # noqa: T201
         return 2
+    failed = False
     for name in names:
         try:
             known[name].install()
         except MissingCounterpart as missing:
-            print(missing, file=sys.stderr)  # noqa: T201
-            return 1
-        print(f"{name} {known[name].version}: {known[name].folder}")  # noqa: T201
-    return 0
+            print(f"{name}: {missing}", file=sys.stderr)  # noqa: T201
+            failed = True
+        else:
+            print(f"{name} {known[name].version}: {known[name].folder}")  # noqa: T201
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
