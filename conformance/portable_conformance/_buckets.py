@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def keys(bucket: Bucket) -> list[str]:
 def names(entries: Iterable[BlobInfo | Prefix]) -> list[str]:
     """Return the keys of objects and the names of prefixes, in the order of *entries*."""
     return [getattr(entry, "name", None) or getattr(entry, "key") for entry in entries]  # noqa: B009  # either of two types
+
+
+def alike(found: BlobInfo, expected: BlobInfo) -> bool:
+    """Say whether both describe one write; `modified` may differ by what a service takes to answer it."""
+    near = abs(found.modified - expected.modified) <= timedelta(seconds=2)
+    return near and found.replace(modified=expected.modified) == expected
 
 
 def digest(bucket: Bucket, key: str) -> bytes:

@@ -67,7 +67,12 @@ class Resources:
         upstream = self.session.harness.upstream(self.address(resource))
         if upstream is None:
             pytest.skip("not applicable: the harness names no upstream that a proxy could stand in front of")
-        return self._cleanup.enter_context(Proxy(*upstream))
+        proxy = self.session.proxies.get(upstream)
+        if proxy is None or proxy.closed:
+            # One for all tests: a client per port is what many an SDK takes long to make.
+            proxy = self.session.proxies[upstream] = Proxy(*upstream)
+        self._cleanup.callback(proxy.clear)
+        return proxy
 
     def through(self, resource: Resource, proxy: Proxy) -> Any:
         address = self.session.harness.through(self.address(resource), proxy.host, proxy.port)
@@ -138,6 +143,11 @@ def harness(portable_session: Session) -> Harness:
 @pytest.fixture
 def capabilities(portable_session: Session, request: pytest.FixtureRequest, scheme: str) -> Capabilities | None:
     return portable_session.capabilities(request.node.get_closest_marker("portable_contract").args[0], scheme)
+
+
+@pytest.fixture
+def far(portable_session: Session, scheme: str) -> bool:
+    return portable_session.is_far(scheme)
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ SETTINGS = settings(
 )
 
 
+FAR_SETTINGS = SETTINGS if EXAMPLES in os.environ else settings(SETTINGS, max_examples=8)
+"""For a service to which each call takes its time."""
+
+
 class World:
     """Where a machine's resources come from, and the time there."""
 

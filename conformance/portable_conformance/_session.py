@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any, NoReturn, TypeVar
 
+    from portable_conformance.counterparts.faults import Proxy
     from portable_contracts.harness import Harness
     from portable_contracts.limits import Capabilities
 
@@ -53,6 +54,8 @@ class Session:
             raise pytest.UsageError(f"--portable-report {self.file}: end the name in .json or .html; both are written")
         self.report = Report(self.provider.name)
         self._harness: Harness | None = None
+        self.proxies: dict[tuple[str, int], Proxy] = {}
+        """By what they stand in front of."""
 
     @property
     def harness(self) -> Harness:
@@ -79,6 +82,10 @@ class Session:
         if declared is None and kind in RESOURCES:
             declared = registry.driver_class(kind, scheme).capabilities
         return declared
+
+    def is_far(self, scheme: str) -> bool:
+        """Say whether a service over a wire stands behind *scheme*."""
+        return self.harness.evidence(scheme) != "in-process"
 
     def counterpart(self, ask: Callable[[], T]) -> T:
         """Return what *ask*, a call of the harness, gives; skip the test where the counterpart is missing."""
@@ -113,7 +120,7 @@ class Session:
         capabilities = self.capabilities(kind, scheme)
         if any(_has(capabilities, word) for word in _words(item, "portable_without")):
             return False
-        if item.get_closest_marker("portable_wired") and self.harness.evidence(scheme) == "in-process":
+        if item.get_closest_marker("portable_wired") and not self.is_far(scheme):
             return False
         missing = [word for word in _words(item, "portable_needs") if not _has(capabilities, word)]
         if missing:
@@ -145,6 +152,8 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        for proxy in self.proxies.values():
+            proxy.close()
         if self._harness is not None:
             self._harness.__exit__(None, None, None)
             self._harness = None

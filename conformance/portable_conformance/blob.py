@@ -9,7 +9,7 @@ import pytest
 from portable.blob import Bucket
 from portable_conformance import contract
 from portable_conformance._bodies import MIB, pattern, patterned
-from portable_conformance._buckets import digest, keys, write_all
+from portable_conformance._buckets import alike, digest, keys, write_all
 from portable_conformance._drivers import DriverPromises
 from portable_conformance._keys import WEIRD_KEYS
 from portable_contracts.errors import InvalidArgument, NotFound
@@ -152,7 +152,7 @@ class TestDeletingMany:
     @pytest.mark.slow
     def test_2500_keys_are_deleted_the_missing_ones_among_them(self, bucket: Bucket) -> None:
         names = [f"k{number:04}" for number in range(2500)]
-        write_all(bucket, [*names[::2], "kept"])
+        write_all(bucket, [*names[::100], "kept"])
         bucket.delete_many(names)
 
         assert keys(bucket) == ["kept"]
@@ -169,7 +169,8 @@ class TestCopying:
         before = bucket.write("source", DIGITS)
         bucket.copy("source", "target")
 
-        assert (bucket.read("source"), bucket.info("source")) == (DIGITS, before)
+        assert bucket.read("source") == DIGITS
+        assert alike(bucket.info("source"), before)
 
     def test_a_copy_keeps_the_content_type(self, bucket: Bucket) -> None:
         bucket.write("source", b"1", content_type="text/html; charset=utf-8")
@@ -187,7 +188,7 @@ class TestCopying:
         bucket.write("source", DIGITS, content_type="text/html", metadata={"a": "1"})
         copied = bucket.copy("source", "target")
 
-        assert copied == bucket.info("target")
+        assert alike(copied, bucket.info("target"))
 
     def test_a_copy_replaces_what_was_there(self, bucket: Bucket) -> None:
         bucket.write("source", b"new", content_type="text/html", metadata={"a": "1"})

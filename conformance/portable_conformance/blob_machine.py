@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 
 from portable_conformance import contract
 from portable_conformance._buckets import names
-from portable_conformance._machines import SETTINGS
+from portable_conformance._machines import FAR_SETTINGS, SETTINGS
 from portable_contracts.errors import AlreadyExists, Conflict, NotFound, Unsupported
 
 TYPE_CHECKING = False
@@ -221,7 +221,7 @@ class BlobMachine(RuleBasedStateMachine):
 class TestAgainstAModel:
     @pytest.mark.slow
     def test_any_sequence_of_calls_does_what_a_dictionary_would(
-        self, bucket: Bucket, capabilities: BlobCapabilities, reopen: Callable[[Bucket], Bucket]
+        self, bucket: Bucket, capabilities: BlobCapabilities, reopen: Callable[[Bucket], Bucket], far: bool
     ) -> None:
         machine = type(
             "Machine",
@@ -235,5 +235,5 @@ class TestAgainstAModel:
         )
         run_state_machine_as_test(
             machine,
-            settings=SETTINGS,
+            settings=FAR_SETTINGS if far else SETTINGS,
         )

@@ -10,7 +10,7 @@ import pytest
 
 from portable_conformance import contract, needs
 from portable_conformance._bodies import MIB, pattern, patterned
-from portable_conformance._buckets import digest, keys
+from portable_conformance._buckets import alike, digest, keys
 from portable_contracts.errors import AlreadyExists, Conflict, PortableError
 
 TYPE_CHECKING = False
@@ -118,12 +118,13 @@ class TestRacingGuardedWrites:
         assert bucket.read("k") == b"%08d" % winner * (size // 8)
 
     @pytest.mark.slow
-    def test_8_threads_lose_none_of_50_increments_each(self, bucket: Bucket) -> None:
+    def test_8_threads_lose_none_of_their_increments(self, bucket: Bucket, far: bool) -> None:
+        each = 10 if far else 50
         bucket.write("counter", b"0")
 
         def count(_: int) -> None:
             done = 0
-            while done < 50:
+            while done < each:
                 with bucket.open("counter") as stream:
                     value = int(b"".join(stream))
                     version = stream.info.version
@@ -135,7 +136,7 @@ class TestRacingGuardedWrites:
 
         outcomes = race(8, count)
 
-        assert (failures(outcomes), bucket.read("counter")) == ([], b"400")
+        assert (failures(outcomes), bucket.read("counter")) == ([], b"%d" % (8 * each))
 
     @needs("delete_if_version")
     def test_one_of_a_guarded_write_and_a_guarded_delete_wins(self, bucket: Bucket) -> None:
@@ -167,7 +168,7 @@ class TestReadersAndWriters:
         bucket.write("k", b"0" * size)
         done = threading.Event()
 
-        def run(number: int) -> set[frozenset[int]]:
+        def run(number: int) -> set[tuple[int, bool]]:
             if number == 0:
                 for turn in range(1, 31):
                     bucket.write("k", b"%d" % (turn % 10) * size)
@@ -176,14 +177,13 @@ class TestReadersAndWriters:
             seen = set()
             while not done.is_set():
                 body = bucket.read("k")
-                assert len(body) == size
-                seen.add(frozenset(body))
+                seen.add((len(body), body == body[:1] * len(body)))
             return seen
 
         outcomes = race(4, run)
 
         assert failures(outcomes) == []
-        assert all(len(values) == 1 for seen in outcomes for values in seen)  # type: ignore[union-attr]  # no errors, see above
+        assert set().union(*outcomes) == {(size, True)}  # type: ignore[arg-type]  # no errors, see above
 
     @pytest.mark.parametrize("change", ["overwrite", "delete", "copy over"])
     def test_a_stream_that_has_begun_gives_the_version_it_began_with_or_fails(
@@ -325,7 +325,8 @@ class TestKilledWriters:
         before = bucket.write("k", b"old", metadata={"a": "1"})
         kill_a_writer()
 
-        assert (bucket.read("k"), bucket.info("k")) == (b"old", before)
+        assert bucket.read("k") == b"old"
+        assert alike(bucket.info("k"), before)
 
     def test_the_object_of_a_killed_writer_is_not_listed(
         self, bucket: Bucket, kill_a_writer: Callable[[], None]

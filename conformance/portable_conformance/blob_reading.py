@@ -9,6 +9,7 @@ import pytest
 
 from portable_conformance import contract, needs
 from portable_conformance._bodies import MIB, pattern, patterned
+from portable_conformance._buckets import alike
 from portable_contracts.errors import InvalidArgument, NotFound
 
 TYPE_CHECKING = False
@@ -292,23 +293,25 @@ class TestDescription:
 
     def test_modified_is_the_time_of_the_write(self, bucket: Bucket, pass_time: Callable[[float], None]) -> None:
         before = bucket.write("a", b"1").modified
-        pass_time(5)
+        pass_time(4)
         after = bucket.write("b", b"1").modified
 
-        assert timedelta(seconds=3) <= after - before <= timedelta(seconds=60)
+        assert timedelta(seconds=2) <= after - before <= timedelta(seconds=60)
 
     def test_modified_moves_when_an_object_is_overwritten(
         self, bucket: Bucket, pass_time: Callable[[float], None]
     ) -> None:
-        before = bucket.write("k", b"1").modified
-        pass_time(5)
+        bucket.write("k", b"1")
+        before = bucket.info("k").modified
+        pass_time(3)
         bucket.write("k", b"1")
 
-        assert bucket.info("k").modified - before >= timedelta(seconds=3)
+        assert bucket.info("k").modified - before >= timedelta(seconds=2)
 
     def test_modified_stays_when_an_object_is_read(self, bucket: Bucket, pass_time: Callable[[float], None]) -> None:
-        before = bucket.write("k", b"1").modified
-        pass_time(5)
+        bucket.write("k", b"1")
+        before = bucket.info("k").modified
+        pass_time(2)
         bucket.read("k")
 
         assert bucket.info("k").modified == before
@@ -316,13 +319,13 @@ class TestDescription:
     def test_a_write_returns_what_info_tells(self, bucket: Bucket) -> None:
         written = bucket.write("k", DIGITS, content_type="text/plain", metadata={"a": "1"})
 
-        assert written == bucket.info("k")
+        assert alike(written, bucket.info("k"))
 
     @needs("create")
     def test_a_create_returns_what_info_tells(self, bucket: Bucket) -> None:
         written = bucket.create("k", DIGITS, content_type="text/plain", metadata={"a": "1"})
 
-        assert written == bucket.info("k")
+        assert alike(written, bucket.info("k"))
 
 
 class TestContentTypes:

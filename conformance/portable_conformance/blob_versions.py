@@ -8,7 +8,7 @@ import pytest
 
 from portable_conformance import contract, needs, without
 from portable_conformance._bodies import MIB, pattern, patterned
-from portable_conformance._buckets import digest
+from portable_conformance._buckets import alike, digest
 from portable_contracts.errors import AlreadyExists, Conflict, InvalidArgument, Unsupported
 
 TYPE_CHECKING = False
@@ -109,7 +109,8 @@ class TestGuardedWrites:
         with pytest.raises(Conflict):
             bucket.write("k", b"3", content_type="text/html", metadata={"a": "2"}, if_version=past)
 
-        assert (bucket.read("k"), bucket.info("k")) == (b"2", before)
+        assert bucket.read("k") == b"2"
+        assert alike(bucket.info("k"), before)
 
     def test_a_large_write_that_conflicts_changes_nothing(self, bucket: Bucket) -> None:
         past = bucket.write("k", b"1").version
@@ -265,7 +266,8 @@ class TestCreating:
         with pytest.raises(AlreadyExists):
             bucket.create("k", patterned(size), content_type="text/html", metadata={"a": "2"})
 
-        assert (bucket.read("k"), bucket.info("k")) == (b"old", before)
+        assert bucket.read("k") == b"old"
+        assert alike(bucket.info("k"), before)
 
     def test_a_large_create_that_fails_leaves_no_parts(
         self, bucket: Bucket, harness: Harness, address_of: Callable[[Bucket], str]
@@ -337,7 +339,7 @@ class TestGuardedDeletes:
         with pytest.raises(Conflict):
             bucket.delete("k", if_version=past)
 
-        assert bucket.info("k") == before
+        assert alike(bucket.info("k"), before)
 
     def test_a_guarded_delete_of_a_missing_object_conflicts(self, bucket: Bucket) -> None:
         elsewhere = bucket.write("elsewhere", b"1").version

@@ -9,7 +9,7 @@ import pytest
 
 from portable_conformance import contract, needs
 from portable_conformance._bodies import MIB, BodyFailed, failing, pattern, patterned
-from portable_conformance._buckets import digest, keys
+from portable_conformance._buckets import alike, digest, keys
 from portable_contracts.errors import AlreadyExists, Conflict, InvalidArgument
 
 TYPE_CHECKING = False
@@ -205,7 +205,8 @@ class TestWritesThatFail:
         with pytest.raises(BodyFailed):
             bucket.write("k", failing(after), metadata={"a": "2"})
 
-        assert (bucket.read("k"), bucket.info("k")) == (b"old", before)
+        assert bucket.read("k") == b"old"
+        assert alike(bucket.info("k"), before)
 
     @pytest.mark.parametrize("after", FAILURES)
     def test_a_body_that_raises_is_not_listed(self, bucket: Bucket, after: int) -> None:

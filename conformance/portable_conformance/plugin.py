@@ -28,6 +28,7 @@ Fixtures
     harness                     its Harness, one per process
     scheme                      the address scheme of this run of the test; "" in "http" and "events"
     capabilities                what the adapter declares for this contract and scheme
+    far                         whether each call goes over a wire, so that a test had better make fewer of them
     make_table(**options)       a new Table on a fresh address, removed after the test
     make_queue(**options)       likewise; options are those of ResourceSpec, and `dead_letter` may be a Queue
     make_bucket(**options)

@@ -34,7 +34,8 @@ class BlobInfo(Value):
     content_type: str
     metadata: Mapping[str, str]
     modified: datetime
-    """Aware, in UTC."""
+    """Aware, in UTC. Of a write it is that of the answer where a service does not tell the object's own: about a second
+    later."""
 
 
 class Prefix(Value):

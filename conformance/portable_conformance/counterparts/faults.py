@@ -136,6 +136,10 @@ class Proxy:
             self._rules.clear()
             self.seen.clear()
 
+    @property
+    def closed(self) -> bool:
+        return self._listener.fileno() < 0
+
     def drop(self) -> None:
         """Close the connections that wait for their next request; those that are busy may end theirs first."""
         limit = time.monotonic() + 1
