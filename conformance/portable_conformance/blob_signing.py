@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from functools import cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
@@ -27,15 +28,19 @@ pytestmark = contract("bucket")
 MINUTE = timedelta(minutes=1)
 
 
+@cache
+def opener() -> urllib.request.OpenerDirector:
+    # No proxy of the environment stands between a test and a server on this machine.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def ask(
     method: str, address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> tuple[int, bytes, Message]:
     """Send a request as a stranger; return status, body and headers, whatever the status is."""
     request = urllib.request.Request(address, body, dict(headers or {}), method=method)
-    # No proxy of the environment stands between a test and a server on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=60) as answer:
+        with opener().open(request, timeout=60) as answer:
             return answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         with error:
