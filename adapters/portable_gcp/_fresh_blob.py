@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
+from http.client import HTTPConnection
 from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,14 +97,15 @@ def _address(harness: Harness, name: str) -> str:
         return f"gs://{name}?endpoint={_given}"
     fake = harness.counterpart("fake_gcs")
     server = fake.start()
-    _fakes[:] = [server.url]
+    _fakes[:] = [f"127.0.0.1:{server.port}"]
     os.environ.setdefault("GOOGLE_APPLICATION_CREDENTIALS", fake.key_file(server))
     return f"gs://{name}?endpoint={server.url}"
 
 
 def _control(method: str, what: str) -> bytes:
-    request = urllib.request.Request(f"{_fakes[0]}/_control/{what}", method=method)  # noqa: S310  # our own server's
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as answer:
-        body: bytes = answer.read()
-    return body
+    connection = HTTPConnection(_fakes[0], timeout=60)
+    try:
+        connection.request(method, f"/_control/{what}")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
