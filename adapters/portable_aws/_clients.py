@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 
 from portable_contracts.clients import Clients
 
@@ -25,7 +26,7 @@ def client(service: str, *, region: str | None = None, endpoint: str | None = No
 
     def make() -> Any:
         session = _SESSIONS.get("session", boto3.session.Session)
-        return session.client(
+        made = session.client(
             service,
             # Lambda's own variable; boto3 reads AWS_DEFAULT_REGION and the profile.
             region_name=region or os.environ.get("AWS_REGION") or None,
@@ -39,5 +40,16 @@ def client(service: str, *, region: str | None = None, endpoint: str | None = No
                 **configuration,
             ),
         )
+        made.meta.events.register(f"before-parse.{made.meta.service_model.service_id.hyphenize()}.*", _whole)
+        return made
 
     return _CLIENTS.get((service, region, endpoint), make)
+
+
+def _whole(operation_model: Any, response_dict: Any, **_: object) -> None:
+    """Raise where the connection ended within an answer: botocore would take half of one for an empty one."""
+    body, length = response_dict["body"], response_dict["headers"].get("content-length")
+    if length is None or not isinstance(body, bytes) or operation_model.http["method"] == "HEAD":
+        return
+    if len(body) != int(length):
+        raise HTTPClientError(error=f"{len(body)} of the answer's {length} bytes came")
