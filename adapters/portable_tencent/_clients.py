@@ -51,10 +51,14 @@ def credentials() -> Credentials:
 
     Raises PermissionDenied where there are none.
     """
-    environment = os.environ
-    for identity, key, token in _VARIABLES:
-        if environment.get(identity) and environment.get(key):
-            return Credentials(environment[identity], environment[key], environment.get(token) or None)
+    return Credentials(*_signer())
+
+
+def _signer() -> tuple[str, str, str | None]:
+    for identity_name, key_name, token_name in _VARIABLES:
+        identity, key = os.environ.get(identity_name), os.environ.get(key_name)
+        if identity and key:
+            return identity, key, os.environ.get(token_name) or None
     raise PermissionDenied(
         "there are no credentials of Tencent Cloud: give the function a role, or set TENCENTCLOUD_SECRET_ID and "
         "TENCENTCLOUD_SECRET_KEY"
@@ -113,15 +117,15 @@ def client(service: str, *, region: str, endpoint: str | None = None, domain: st
     bucket's own: one that has it serves to sign alone.
     Raises PermissionDenied where there are no credentials.
     """
-    who = credentials()
+    who = _signer()
 
     def make() -> CosClient:
         return CosClient(
             CosConfig(
                 Region=region,
-                SecretId=who.identity,
-                SecretKey=who.key,
-                Token=who.token,
+                SecretId=who[0],
+                SecretKey=who[1],
+                Token=who[2],
                 Timeout=(CONNECT_SECONDS, READ_SECONDS),
                 AutoSwitchDomainOnRetry=False,
                 **(_place(endpoint) if domain is None else _own(domain)),

@@ -67,10 +67,10 @@ def classify(error: Exception) -> type[PortableError]:
 
 
 def _of_status(status: int) -> type[PortableError]:
+    if status in (408, 504):
+        return Timeout
     if status == 429 or status >= 500:
         return Unavailable
-    if status == 408:
-        return Timeout
     if status in (401, 402, 403, 451):  # 402: the account is overdrawn; 451: the domain is not registered.
         return PermissionDenied
     return {404: NotFound, 412: Conflict}.get(status, PortableError)

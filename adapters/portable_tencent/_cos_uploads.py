@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-PART = 16 * 1024**2
-"""Bytes of a part: with the most parts that COS takes, 10,000, this makes the largest object."""
 AT_ONCE = 4
 _TRIES = 3
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime, timedelta, timezone
-from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,7 @@ from portable_contracts.errors import InvalidArgument, PortableError, Unsupporte
 from portable_contracts.provider import Page
 from portable_tencent import _clients, _cos_errors
 from portable_tencent._cos_metadata import from_headers, to_headers
-from portable_tencent._cos_uploads import PART, upload
-from portable_tencent.limits import COS
+from portable_tencent.limits import COS, PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,6 +58,8 @@ class CosBucket(BlobDriver):
     def from_address(cls, address: Address, opening: Opening) -> CosBucket:
         parameters = address.parameters
         for unknown in parameters.keys() - set(_PARAMETERS):
+            from difflib import get_close_matches
+
             meant = "".join(f" (did you mean {word!r}?)" for word in get_close_matches(unknown, _PARAMETERS, n=1))
             raise InvalidArgument(
                 f"address {address}: unknown parameter {unknown!r}{meant}; known: {', '.join(_PARAMETERS)}"
@@ -116,27 +116,35 @@ class CosBucket(BlobDriver):
         return BlobStream(_info(key, answer), _Chunks(answer["Body"].get_raw_stream()))
 
     def write(self, key: str, body: bytes | Source, options: WriteOptions) -> BlobInfo:
-        guard = _FORBID if options.if_absent else {}
+        metadata = to_headers(options.metadata)
         if options.if_absent:
             self._check_unversioned()
-        headers = {"ContentType": options.content_type, "Metadata": {**to_headers(options.metadata), **guard}}
+            metadata |= _FORBID
+        headers = {"ContentType": options.content_type, "Metadata": metadata}
         first = body if isinstance(body, bytes) else body.read(PART)
         more = b"" if isinstance(body, bytes) else body.read(PART) if len(first) == PART else b""
-        client = self.native()
         if not more and len(first) <= _WHOLE:
-            answer = client.put_object(self._name, first, key, **headers)
+            answer = self.native().put_object(self._name, first, key, **headers)
             return _written(key, len(first), answer, options)
+        return self._write_in_parts(
+            key, _cut(body) if isinstance(body, bytes) else _rest(first, more, body), options, headers
+        )
+
+    def _write_in_parts(
+        self, key: str, parts: Iterable[bytes | memoryview], options: WriteOptions, headers: Any
+    ) -> BlobInfo:
+        from portable_tencent._cos_uploads import upload  # Threads, for a path that is taken by large objects alone.
+
         size = 0
 
-        def counted(parts: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        def counted() -> Iterator[bytes | memoryview]:
             nonlocal size
             for part in parts:
                 size += len(part)
                 yield part
 
-        with upload(client, self._name, key, headers) as sending:
-            parts = sending.send(counted(_cut(body) if isinstance(body, bytes) else _rest(first, more, body)))
-            answer = sending.complete(parts, {"Metadata": guard})
+        with upload(self.native(), self._name, key, headers) as sending:
+            answer = sending.complete(sending.send(counted()), {"Metadata": _FORBID if options.if_absent else {}})
         return _written(key, size, answer, options)
 
     def delete(self, key: str, *, if_version: str | None) -> None:
@@ -202,6 +210,8 @@ class CosBucket(BlobDriver):
         if info.size <= _LARGEST_COPY:
             answer = client.copy_object(self._name, target, place, CopySourceIfMatch=f'"{info.version}"')
         else:
+            from portable_tencent._cos_uploads import upload
+
             headers = {"ContentType": info.content_type, "Metadata": to_headers(info.metadata)}
             spans = (f"bytes={at}-{min(at + _COPIED, info.size) - 1}" for at in range(0, info.size, _COPIED))
             with upload(client, self._name, target, headers) as sending:

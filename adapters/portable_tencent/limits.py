@@ -22,7 +22,7 @@ _COS = "https://www.tencentcloud.com/document/product/436"
 _CMQ = "https://www.tencentcloud.com/document/product/1111"
 _SCF = "https://www.tencentcloud.com/document/product/583"
 
-_PART = 16 * 1024**2
+PART = 16 * 1024**2
 """Bytes of one part of an upload of unknown length: what keeps memory flat."""
 
 COS = BlobCapabilities(
@@ -36,7 +36,7 @@ COS = BlobCapabilities(
     # 2 KB for one header, 4 KB for all of them.
     max_metadata_bytes=Figure(2048, f"{_COS}/7749", _READ),
     # 10,000 parts. The service itself takes 48.82 TB, in parts of 5 GB.
-    max_bytes=Figure(10_000 * _PART, f"{_COS}/14112", _READ),
+    max_bytes=Figure(10_000 * PART, f"{_COS}/14112", _READ),
     max_list_page=Figure(1000, f"{_COS}/7734", _READ),
     max_delete_batch=Figure(1000, f"{_COS}/8289", _READ),
     # Ours: the signer chooses, and what a role signed dies with its session.

@@ -29,7 +29,11 @@ def account(identity: str) -> Account:
 
 
 def steer(server: Server, command: str, **parameters: str) -> str:
-    """Have the server do `clock` (key, ahead), `domain` (bucket; returns its port) or `drop` (bucket)."""
+    """Have the server do a *command*, and return what it says.
+
+    `clock` puts the clock of an access *key* *ahead* of the machine's by so many seconds; `domain` gives *bucket* one
+    of its own, and tells its port; `fill` puts *count* empty objects there; `drop` removes *bucket* with all in it.
+    """
     connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
         connection.request("POST", f"/{command}?{urlencode(parameters)}")
