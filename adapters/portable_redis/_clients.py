@@ -46,7 +46,7 @@ def _make(server: Server) -> Any:
     }
     if server.cluster:
         # It follows a slot that has moved; what else fails is the portable type's to try again.
-        return RedisCluster(**options, cluster_error_retry_attempts=1)
+        return RedisCluster(**options, retry=Retry(NoBackoff(), 1))
     return redis.Redis(**options, retry=Retry(NoBackoff(), 0))
 
 

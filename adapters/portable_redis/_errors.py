@@ -6,7 +6,12 @@ import redis.exceptions as errors
 
 from portable_contracts.errors import PermissionDenied, PortableError, Timeout, Unavailable
 
-_DENIED = (errors.AuthenticationError, errors.AuthorizationError, errors.NoPermissionError)
+_DENIED = (
+    errors.AuthenticationError,
+    errors.AuthenticationWrongNumberOfArgsError,
+    errors.AuthorizationError,
+    errors.NoPermissionError,
+)
 _REFUSED = (
     errors.BusyLoadingError,
     errors.ReadOnlyError,
@@ -22,6 +27,7 @@ _DENIED_WORDS = frozenset({"NOAUTH", "WRONGPASS", "NOPERM", "DENIED"})
 _REFUSED_WORDS = frozenset(
     {"LOADING", "BUSY", "OOM", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"}
 )
+_DENIED_IN_SCRIPT = "The user executing the script can't run this command"
 _FULL = "max number of clients reached"
 
 
@@ -35,7 +41,7 @@ def classify(error: Exception) -> type[PortableError]:
         return Unavailable
     if isinstance(error, errors.ResponseError):
         words = _words(error)
-        if words & _DENIED_WORDS:
+        if words & _DENIED_WORDS or _DENIED_IN_SCRIPT in str(error):
             return PermissionDenied
         if words & _REFUSED_WORDS or _FULL in str(error):
             return Unavailable
@@ -50,7 +56,7 @@ def changed_nothing(error: Exception) -> bool:
         return True
     if isinstance(error, errors.ResponseError):
         return bool(_words(error) & _REFUSED_WORDS) or _FULL in str(error)
-    return isinstance(error, errors.ConnectionError) and " connecting to " in str(error)
+    return isinstance(error, (errors.ConnectionError, errors.TimeoutError)) and " connecting to " in str(error)
 
 
 def explain(error: Exception) -> str:

@@ -5,7 +5,9 @@
         ...                                     # through proxy.host and proxy.port
         assert [request.fault for request in proxy.seen] == ["lost", ""]
 
-It speaks HTTP/1.1 and passes on what it is told byte for byte, `Host` included, so that signatures hold.
+It speaks HTTP/1.1 and passes on what it is told byte for byte, `Host` included, so that signatures hold. A client that
+begins as those of Redis do is understood too: its requests have the command as their method, and a refusal's status
+becomes an error that says the like.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
+from portable_conformance.counterparts import _resp
 from portable_contracts._value import Value
 from portable_contracts.provider import EMPTY
 
@@ -184,10 +187,15 @@ class Proxy:
                 self.seen.append(request)
         return None
 
-    def ask(self, head: bytes, body: bytes) -> socket.socket:
-        """Send a request on; return the connection that its answer comes by."""
+    def connect(self) -> socket.socket:
+        """Return a new connection to the service."""
         service = socket.create_connection(self._upstream, timeout=60)
         service.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return service
+
+    def ask(self, head: bytes, body: bytes) -> socket.socket:
+        """Send a request on; return the connection that its answer comes by."""
+        service = self.connect()
         service.sendall(head + body if len(body) < _PIECE else head)
         if len(body) >= _PIECE:
             with suppress(BrokenPipeError, ConnectionResetError):  # It refused early; its answer says why.
@@ -215,13 +223,48 @@ class _Connection:
     def _serve(self) -> None:
         try:
             with suppress(OSError, ValueError):  # The client went away, or the proxy is being closed.
-                while self._exchange():
-                    self.idle = True
+                if self._reader.peek(1)[:1] == b"*":
+                    self._serve_redis()
+                else:
+                    while self._exchange():
+                        self.idle = True
         finally:
             with suppress(OSError):
                 self._reader.close()
             self._client.close()
             self._proxy.ended(self)
+
+    def _serve_redis(self) -> None:
+        """Serve a client of Redis, whose connection has one behind it."""
+        with closing(self._proxy.connect()) as service, service.makefile("rb") as answers:
+            while True:
+                self.idle = True
+                command, words = _resp.read_command(self._reader)
+                if not command:
+                    return
+                self.idle = False
+                fault = None
+                name = words[0].decode(errors="replace").upper()
+                if name not in _resp.HANDSHAKE:
+                    target = words[1].decode(errors="replace") if len(words) > 1 else ""
+                    request = Request(name, target, {}, len(command), time.monotonic())
+                    fault = self._proxy.fault_for(request, early=True) or self._proxy.fault_for(request, early=False)
+                if fault is None or fault.forward:
+                    service.sendall(command)
+                    answer = _resp.read_answer(answers)
+                if fault is None:
+                    self._client.sendall(answer)
+                elif fault.answer:
+                    self._client.sendall(_resp.error_like(int(fault.answer.split(b" ", 2)[1])))
+                elif fault.answer is None and fault.pause:
+                    time.sleep(fault.pause)
+                    self._client.sendall(answer)
+                elif fault.answer is None and not fault.reset:
+                    self._client.sendall(answer[: fault.body_bytes])
+                    return
+                else:
+                    self._reset()
+                    return
 
     def _exchange(self) -> bool:
         """Serve one request; say whether another one may follow."""
