@@ -23,7 +23,7 @@ _EXTRAS = {
     "s3": "aws", "dynamodb": "aws", "sqs": "aws", "sqs+fifo": "aws",
     "gs": "gcp", "firestore": "gcp", "pubsub": "gcp",
     "azblob": "azure", "aztable": "azure", "azqueue": "azure", "servicebus": "azure",
-    "cos": "tencent", "cmq": "tencent", "redis": "redis", "rediss": "redis",
+    "cos": "tencent", "cmq": "tencent", "redis": "redis", "libcloud": "libcloud", "rediss": "redis",
 }  # fmt: skip
 _providers: dict[str, Provider] = {}
 _scanned = False
@@ -100,7 +100,7 @@ def _offering(kind: str, scheme: str) -> Iterator[tuple[Provider, str]]:
 
 def driver_class(kind: str, scheme: str) -> Any:
     """Return the driver for addresses `scheme://`. Raises InvalidArgument, with what to install, when there is none."""
-    extra = _EXTRAS.get(scheme)
+    extra = _EXTRAS.get(scheme) or _EXTRAS.get(scheme.partition("+")[0])
     hint = f"; install portable-serverless[{extra}]" if extra else ""
     for owner, reference in _offering(kind, scheme):
         try:
