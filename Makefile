@@ -9,7 +9,7 @@ CLI := $(VENV)/.installed-cli
 DEV := $(VENV)/.installed-dev
 COUNTERPARTS := $(VENV)/.installed-counterparts
 WORKERS ?= auto
-PROVIDERS ?= local aws gcp azure tencent redis
+PROVIDERS ?= local aws gcp azure tencent redis libcloud
 CONFORMANCE := --pyargs portable_conformance -p no:cacheprovider
 
 .PHONY: demo test test-fast lint fuzz bench wheel clean
