@@ -100,7 +100,7 @@ def explain(error: Exception) -> str:
         )
     if isinstance(error, GoogleAPICallError) and error.response is not None:
         response: Any = error.response
-        said = _said(response) or getattr(response, "reason", "")
+        said = _said(response) or getattr(response, "reason", "") or ""
         return f"{response.status_code} {said}".strip()
     if isinstance(error, (requests.RequestException, HTTPError)):
         innermost = [*_causes(error)][-1]

@@ -457,7 +457,7 @@ class Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {answer.status} {answer.status}"]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
         lines += [f"Content-Length: {len(answer.body)}", "", ""]
-        head = "\r\n".join(lines).encode("latin-1")
+        head = "\r\n".join(lines).encode()
         if self.command == "HEAD":
             self.wfile.write(head)
         elif len(answer.body) < 1 << 16:
