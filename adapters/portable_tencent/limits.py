@@ -28,6 +28,7 @@ PART = 16 * 1024**2
 COS = BlobCapabilities(
     # By x-cos-forbid-overwrite, which a bucket that ever had versions ignores:
     # https://www.tencentcloud.com/document/product/436/7749
+    # No page speaks of races, and a user saw several win: https://github.com/apache/opendal/pull/7526
     create=True,
     if_version=False,  # A PUT has no condition but that one: https://www.tencentcloud.com/document/product/436/7749
     delete_if_version=False,  # Nor has a DELETE: https://www.tencentcloud.com/document/product/436/7743
