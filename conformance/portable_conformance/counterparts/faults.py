@@ -12,6 +12,7 @@ becomes an error that says the like.
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import threading
@@ -235,36 +236,48 @@ class _Connection:
             self._proxy.ended(self)
 
     def _serve_redis(self) -> None:
-        """Serve a client of Redis, whose connection has one behind it."""
+        """Serve a client of Redis, whose connection has one behind it; commands that come together are one request."""
         with closing(self._proxy.connect()) as service, service.makefile("rb") as answers:
             while True:
                 self.idle = True
-                command, words = _resp.read_command(self._reader)
-                if not command:
-                    return
+                commands = [_resp.read_command(self._reader)]
                 self.idle = False
+                while commands[-1][0] and self._more_comes():
+                    commands.append(_resp.read_command(self._reader))
+                if not commands[-1][0]:
+                    commands.pop()
+                if not commands:
+                    return
+                words = commands[0][1]
+                sent = b"".join(command for command, _ in commands)
                 fault = None
                 name = words[0].decode(errors="replace").upper()
                 if name not in _resp.HANDSHAKE:
                     target = words[1].decode(errors="replace") if len(words) > 1 else ""
-                    request = Request(name, target, {}, len(command), time.monotonic())
+                    request = Request(name, target, {}, len(sent), time.monotonic())
                     fault = self._proxy.fault_for(request, early=True) or self._proxy.fault_for(request, early=False)
+                answer = b""
                 if fault is None or fault.forward:
-                    service.sendall(command)
-                    answer = _resp.read_answer(answers)
-                if fault is None:
-                    self._client.sendall(answer)
-                elif fault.answer:
-                    self._client.sendall(_resp.error_like(int(fault.answer.split(b" ", 2)[1])))
-                elif fault.answer is None and fault.pause:
-                    time.sleep(fault.pause)
-                    self._client.sendall(answer)
-                elif fault.answer is None and not fault.reset:
+                    service.sendall(sent)
+                    answer = b"".join(_resp.read_answer(answers) for _ in commands)
+                if fault is not None and fault.answer is not None:
+                    if fault.forward or not fault.answer:  # No server of Redis does what it is asked and denies it.
+                        self._reset()
+                        return
+                    answer = _resp.error_like(int(fault.answer.split(b" ", 2)[1])) * len(commands)
+                elif fault is not None and fault.body_bytes is not None:
                     self._client.sendall(answer[: fault.body_bytes])
                     return
-                else:
-                    self._reset()
-                    return
+                elif fault is not None:
+                    time.sleep(fault.pause)
+                self._client.sendall(answer)
+
+    def _more_comes(self) -> bool:
+        self._client.setblocking(False)
+        try:
+            return bool(self._reader.peek(1)) or bool(select.select([self._client], (), (), 0.001)[0])
+        finally:
+            self._client.setblocking(True)
 
     def _exchange(self) -> bool:
         """Serve one request; say whether another one may follow."""
