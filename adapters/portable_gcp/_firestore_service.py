@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import grpc.experimental
 from google.api_core.exceptions import from_grpc_error
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
@@ -41,6 +42,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     # Else the channel of a forked child would share its parent's connection, by way of gRPC's pool of them.
     ("grpc.use_local_subchannel_pool", 1),
+    # A stream is read by the thread that asked for it: a third less work than through a thread of its own.
+    (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
 )
 _METHODS = "/google.firestore.v1.Firestore/"
 _EMULATOR_PROJECT = "google-cloud-firestore-emulator"
