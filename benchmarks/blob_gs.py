@@ -1,4 +1,4 @@
-"""What a bucket in Cloud Storage costs beside Google's SDK alone: `python benchmarks/blob_gs.py [--json FILE] [--large N]`.
+"""What a bucket in Cloud Storage costs beside Google's SDK alone: `python benchmarks/blob_gs.py [--json FILE]`.
 
 Both talk to the server of ours that stands for Cloud Storage, in the same run and in turns; the best round of each
 counts. The SDK is used as its own documentation does: `storage.Client()`, a blob's methods, its managed transfers.
