@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 PROGRAM = PipProgram("ministack", "1.5.33", ["ministack==1.5.33"])
 
 
-def start(name: str = "ministack", *settings: str) -> Server:
-    """Return the running ministack, one of its own for each *name* and its *settings*. Raises MissingCounterpart."""
-    script = PROGRAM.script("ministack")
+def start() -> Server:
+    """Return the running ministack. Raises MissingCounterpart."""
+    return serve("ministack", PROGRAM.script("ministack"))
+
+
+def serve(name: str, *command: str, **settings: str) -> Server:
+    """Return the running ministack called *name*, which *command* starts with *settings* in its environment."""
     return _servers.serve(
         name,
         lambda ports, folder: [
             *("/usr/bin/env", "BIND_HOST=127.0.0.1", f"GATEWAY_PORT={ports[0]}", f"HOME={folder}"),
-            *(f"S3_DATA_DIR={folder}/s3", f"STATE_DIR={folder}/state", *settings, script),
+            *(f"S3_DATA_DIR={folder}/s3", f"STATE_DIR={folder}/state", *command),
         ],
+        environment=settings,
     )

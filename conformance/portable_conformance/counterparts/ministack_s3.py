@@ -1,6 +1,8 @@
-"""ministack as a judge of S3: beside the other one, for it verifies every signature."""
+"""ministack as a judge of S3: a server of its own, for it verifies every signature."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from portable_conformance.counterparts import ministack
 
@@ -11,4 +13,5 @@ if TYPE_CHECKING:
 
 def start() -> Server:
     """Return the running ministack. Raises MissingCounterpart."""
-    return ministack.start("ministack-s3", "AUTH=true")
+    front = str(Path(__file__).with_name("_ministack_front.py"))
+    return ministack.serve("ministack-s3", ministack.PROGRAM.python(), "-I", front, AUTH="true")
