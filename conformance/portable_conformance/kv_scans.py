@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portable_conformance import contract, needs, without
+from portable_conformance._tables import fill_fast
 from portable_contracts.errors import InvalidArgument, Unsupported
 from portable_contracts.kv import Item
 
@@ -43,8 +44,7 @@ class TestScanning:
     @pytest.mark.slow
     def test_a_scan_of_2500_items_gives_each_once(self, table: Table) -> None:
         expected = {(f"p{number % 50}", f"{number:05}") for number in range(MANY)}
-        for partition, sort in expected:
-            table.put(partition, sort, sort)
+        fill_partitions(table, expected)
         found = [(item.partition, item.sort) for item in table.scan()]
 
         assert set(found) == expected
@@ -84,8 +84,7 @@ class TestSegments:
     @pytest.mark.slow
     def test_segments_of_more_than_a_page_each_are_whole(self, table: Table) -> None:
         written = sorted((f"p{number % 50}", f"{number:05}") for number in range(MANY))
-        for partition, sort in written:
-            table.put(partition, sort, 1)
+        fill_partitions(table, written)
 
         assert sorted(key for segment in (0, 1) for key in keys(table.scan(segment=segment, segments=2))) == written
 
@@ -116,3 +115,11 @@ class TestSegments:
 
 def keys(items: Iterable[Item]) -> list[tuple[str, str]]:
     return sorted((item.partition, item.sort) for item in items)
+
+
+def fill_partitions(table: Table, keys: Iterable[tuple[str, str]]) -> None:
+    by_partition: dict[str, list[str]] = {}
+    for partition, sort in keys:
+        by_partition.setdefault(partition, []).append(sort)
+    for partition, sorts in by_partition.items():
+        fill_fast(table, partition, sorts)
