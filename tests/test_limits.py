@@ -11,6 +11,7 @@ import pytest
 import portable_aws.limits
 import portable_azure.limits
 import portable_gcp.limits
+import portable_libcloud.limits
 import portable_redis.limits
 import portable_tencent.limits
 from portable import config, registry
@@ -28,6 +29,7 @@ RECORDS = {
     "azure": portable_azure.limits.CAPABILITIES,
     "tencent": portable_tencent.limits.CAPABILITIES,
     "redis": portable_redis.limits.CAPABILITIES,
+    "libcloud": portable_libcloud.limits.CAPABILITIES,
 }
 VENDORS = {
     "aws": {"docs.aws.amazon.com"},
@@ -35,8 +37,13 @@ VENDORS = {
     "azure": {"learn.microsoft.com"},
     "tencent": {"www.tencentcloud.com"},
     "redis": {"redis.io"},
+    "libcloud": {"docs.aws.amazon.com", "libcloud.readthedocs.io"},
 }
-BELONGS_TO = {"max_delay_seconds": ("delay", "retry_delay"), "dedup_seconds": ("dedup",)}
+BELONGS_TO = {
+    "max_delay_seconds": ("delay", "retry_delay"),
+    "dedup_seconds": ("dedup",),
+    "max_sign_seconds": ("sign",),
+}
 """Numbers that say nothing where none of these capabilities is promised."""
 SPLIT = {
     "max_list_page", "max_delete_batch", "max_get_batch", "max_page",

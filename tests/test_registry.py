@@ -150,8 +150,8 @@ def test_a_scheme_that_no_adapter_serves_is_refused_with_what_to_install() -> No
     with pytest.raises(InvalidArgument) as caught:
         registry.driver_class("bucket", "s3")
 
-    assert str(caught.value) == (
-        "no installed adapter serves a bucket at s3://; install portable-serverless[aws]; a bucket can be at: file://"
+    assert str(caught.value).startswith(
+        "no installed adapter serves a bucket at s3://; install portable-serverless[aws]; a bucket can be at: "
     )
 
 

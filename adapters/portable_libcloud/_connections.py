@@ -72,8 +72,8 @@ class Signer(AWSRequestSignerAlgorithmV4):
         return params, headers
 
 
-class _Timed(HTTPAdapter):
-    """Libcloud sets no time-out for raw requests."""
+class _Transport(HTTPAdapter):
+    """Sends with a time-out, which Libcloud does not set for raw requests, and a space as it is signed, not as `+`."""
 
     def send(
         self,
@@ -84,6 +84,8 @@ class _Timed(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> requests.Response:
+        path, mark, query = (request.url or "").partition("?")
+        request.url = path + mark + query.replace("+", "%20")
         return super().send(request, stream, (CONNECT_SECONDS, READ_SECONDS), verify, cert, proxies)
 
 
@@ -164,7 +166,7 @@ class Connections:
         connection.connect()  # Makes a session; nothing is sent.
         session = connection.connection.session
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Timed(pool_connections=1, pool_maxsize=POOL, max_retries=0))
+            session.mount(scheme, _Transport(pool_connections=1, pool_maxsize=POOL, max_retries=0))
         return driver
 
 

@@ -20,6 +20,7 @@ from portable_contracts.errors import InvalidArgument, PortableError
 from portable_contracts.provider import Page
 from portable_libcloud._connections import Connections
 from portable_libcloud._errors import Answered, classify, explain, refused
+from portable_libcloud._metadata import decode, encode
 from portable_libcloud.limits import BUCKET
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ PART = 5 * 1024**2
 """Bytes of one part of Libcloud's uploads; what fits is sent in one request."""
 CHUNK = 1 << 20
 _META = "x-amz-meta-"
-_PLAIN = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
-"""Characters of a metadata value that travel as they are; a space does so between others."""
+_PARAMETERS = ("endpoint", "region")
 
 
 class S3FamilyBucket(BlobDriver):
@@ -53,9 +53,14 @@ class S3FamilyBucket(BlobDriver):
     def from_address(cls, address: Address, opening: Opening) -> Self:
         if not address.name or address.path:
             raise InvalidArgument(f"address {address}: write {cls.scheme}://BUCKET, with nothing behind the name")
-        for parameter in address.parameters:
-            if parameter not in ("endpoint", "region"):
-                raise InvalidArgument(f"address {address}: unknown parameter {parameter!r}: there are endpoint, region")
+        unknown = next((name for name in address.parameters if name not in _PARAMETERS), None)
+        if unknown is not None:
+            from difflib import get_close_matches
+
+            meant = "".join(f" (did you mean {word!r}?)" for word in get_close_matches(unknown, _PARAMETERS, n=1))
+            raise InvalidArgument(
+                f"address {address}: unknown parameter {unknown!r}{meant}: there are endpoint, region"
+            )
         region = address.parameters.get("region") or opening.region
         return cls(address.name, Connections(cls.scheme, region, address.parameters.get("endpoint")))
 
@@ -98,7 +103,7 @@ class S3FamilyBucket(BlobDriver):
         first = body if isinstance(body, bytes) else body.read(PART + 1)
         if len(first) <= PART:
             headers = {"Content-Type": options.content_type}
-            headers.update((_META + name, _encoded(value)) for name, value in options.metadata.items())
+            headers.update((_META + name, encode(value)) for name, value in options.metadata.items())
             version = _version(self._ask("PUT", key, headers=headers, data=first))
             size = len(first)
         else:
@@ -109,7 +114,7 @@ class S3FamilyBucket(BlobDriver):
 
     def _upload(self, key: str, pieces: _Pieces, options: WriteOptions) -> str:
         driver = self._connections.driver()
-        metadata = {name: _encoded(value) for name, value in options.metadata.items()}
+        metadata = {name: encode(value) for name, value in options.metadata.items()}
         try:
             made = driver.upload_object_via_stream(
                 pieces,
@@ -262,7 +267,7 @@ def _sized(response: requests.Response) -> tuple[requests.Response, int]:
 def _info(key: str, response: requests.Response, size: int) -> BlobInfo:
     headers = response.headers
     metadata = {
-        name.lower()[len(_META) :]: unquote(value) for name, value in headers.items() if name.lower().startswith(_META)
+        name.lower()[len(_META) :]: decode(value) for name, value in headers.items() if name.lower().startswith(_META)
     }
     return BlobInfo(
         key,
@@ -294,7 +299,3 @@ def _name(text: str | None) -> str:
 
 def _order(entry: BlobInfo | Prefix) -> str:
     return entry.name if isinstance(entry, Prefix) else entry.key
-
-
-def _encoded(value: str) -> str:
-    return quote(value, safe=_PLAIN + " " if value == value.strip(" ") else _PLAIN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from libcloud.storage.base import Container
 
@@ -72,7 +72,12 @@ class LibcloudHarness(Harness):
 
     def leftovers(self, address: str) -> Sequence[str]:
         driver, name = self._native(address)
-        return [upload.key for upload in driver.ex_iterate_multipart_uploads(Container(name, {}, driver))]
+        found = []
+        for upload in driver.ex_iterate_multipart_uploads(Container(name, {}, driver)):
+            answer = driver.connection.request(f"/{name}/{quote(upload.key)}", params={"uploadId": upload.id})
+            parts = [element for element in answer.object if element.tag.endswith("}Part")]
+            found += [f"a part of {upload.key!r}"] * len(parts)
+        return found
 
     def upstream(self, address: str) -> tuple[str, int] | None:
         parts = urlsplit(Address.parse(address).parameters["endpoint"])
