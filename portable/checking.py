@@ -33,7 +33,7 @@ class Finding(Value):
 
 def check_app(spec: AppSpec) -> list[Finding]:
     """Return what is wrong with the app wherever it runs: schedules that no cron knows."""
-    from portable.dev import cron
+    from portable.polling import cron
 
     found = []
     for trigger in spec.triggers:

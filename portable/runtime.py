@@ -12,7 +12,7 @@ from portable._reporting import failed as report
 from portable._triggers import ANY, failure
 from portable_contracts._value import setter
 from portable_contracts.errors import InvalidArgument
-from portable_contracts.events import BlobEvent, Change, CloudEvent, Context, Message
+from portable_contracts.events import BlobEvent, Change, CloudEvent, Context, Message, Tick
 from portable_contracts.http import HttpCapabilities, HttpCodec, Request
 from portable_contracts.provider import Address, Runner
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from portable_contracts.http import Response
     from portable_contracts.provider import Provider
 
+DRAIN = "portable-drain"
+"""The schedule that stands for a queue's trigger where the platform has none: its tick drains the app's queues."""
 _cold = True
 
 
@@ -49,6 +51,17 @@ def runner(app: App, provider: Provider | str, *, partial_batch: bool = False) -
     if offered.name == "local":
         app._enforce_limits()
     return _Runner(app, offered, partial_batch)
+
+
+def drain(app: App, until: float, *, concurrency: int = 4) -> int:
+    """Hand the messages of the app's queues to their handlers; return how many there were.
+
+    It ends when the queues are empty, or when it is nearly *until*, in seconds since the epoch. Up to *concurrency*
+    messages of a queue are handled side by side. Raises what the first queue that could not be read raised.
+    """
+    from portable.polling.engine import Engine
+
+    return Engine(app, data="", kinds={"message"}, concurrency=concurrency).drain_until(until)
 
 
 class _Runner(Runner):
@@ -92,6 +105,9 @@ class _Runner(Runner):
         events = self._named(codec.decode(raw, native_context))
         if codec.trigger == "message":
             return self._answer(codec, events, push(self._app, events, codec.ordered))
+        if self._is_drain(events):
+            drain(self._app, events[0].context.expires)
+            return codec.encode(events, [False])
         errors: list[Exception | None] = []
         for event in events:
             try:
@@ -114,6 +130,11 @@ class _Runner(Runner):
         events = self._named(codec.decode(raw, native_context))
         if codec.trigger == "message":
             return self._answer(codec, events, await push_async(self._app, events, codec.ordered))
+        if self._is_drain(events):
+            from asyncio import to_thread
+
+            await to_thread(drain, self._app, events[0].context.expires)
+            return codec.encode(events, [False])
         errors: list[Exception | None] = []
         for event in events:
             try:
@@ -151,6 +172,9 @@ class _Runner(Runner):
             for event in events:
                 setter(type(event), "context")(event, context)
         return events
+
+    def _is_drain(self, events: Sequence[Any]) -> bool:
+        return len(events) == 1 and isinstance(events[0], Tick) and events[0].schedule == DRAIN
 
     def _unrecognised(self, raw: Any) -> CloudEvent:
         """Return an event of a shape that no codec knows, for `on_event("*")`. Raises InvalidArgument without one."""

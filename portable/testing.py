@@ -24,8 +24,8 @@ import weakref
 from portable import config
 from portable._nearest import nearest
 from portable._request_bodies import NO_JSON, encoded
-from portable.dev.engine import Engine
-from portable.dev.sources import Delivered, ScheduleSource
+from portable.polling.engine import Engine
+from portable.polling.sources import Delivered, ScheduleSource
 from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument
 from portable_contracts.events import Context
@@ -130,7 +130,7 @@ class Client:
     @property
     def now(self) -> datetime:
         """The test's time; aware, in UTC."""
-        from portable.dev.cron import as_time
+        from portable.polling.cron import as_time
 
         return as_time(self._clock())
 

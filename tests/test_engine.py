@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from portable import App, Change, Message, Tick, Unsupported, config
-from portable.dev import engine as engine_module
-from portable.dev.engine import Engine
-from portable.dev.sources import Delivered, FeedSource, wait_after
+from portable.polling import engine as engine_module
+from portable.polling.engine import Engine
+from portable.polling.sources import Delivered, FeedSource, wait_after
 from portable_contracts.provider import Opening
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=timezone.utc).timestamp()
@@ -375,3 +375,106 @@ def test_a_source_that_fails_is_looked_at_again(
 
     assert running.wait_for(1) == ["ok"]
     assert "change t failed" in caplog.text
+
+
+# Side by side
+
+
+def test_messages_are_handled_side_by_side_where_that_is_asked_for(running: Desk) -> None:
+    queue = running.app.queue("work")
+    meeting = threading.Barrier(3, timeout=20)
+    running.app.on_message(queue)(lambda message: meeting.wait())
+    queue.send_many(["a", "b", "c"])
+    running.engine(concurrency=3).start()
+
+    assert running.wait_for(3) == ["ok"] * 3
+
+
+def test_those_of_one_group_are_not(running: Desk) -> None:
+    queue = running.app.queue("work")
+    seen, inside = [], threading.Lock()
+
+    @running.app.on_message(queue)
+    def work(message: Message) -> None:
+        assert inside.acquire(blocking=False)
+        seen.append(message.text)
+        threading.Event().wait(0.02)
+        inside.release()
+
+    for text in "abcdef":
+        queue.send(text, group="one")
+    running.engine(concurrency=4).start()
+
+    assert running.wait_for(6) == ["ok"] * 6
+    assert seen == list("abcdef")
+
+
+def test_triggers_that_are_left_to_the_platform_are_not_driven(desk: Desk) -> None:
+    queue, table = desk.app.queue("work"), desk.app.table("entries")
+    seen = []
+    desk.app.on_message(queue)(lambda message: seen.append("message"))
+    desk.app.on_change(table)(lambda change: seen.append("change"))
+    desk.app.schedule("* * * * *", name="tick")(lambda tick: seen.append("tick"))
+    engine = desk.engine(kinds={"message"})
+    engine.begin()
+    queue.send("x")
+    table.put("p", "", 1)
+    engine.drain()
+
+    assert seen == ["message"]
+
+
+# Until a time
+
+
+def test_what_waits_is_handled_and_then_it_ends(running: Desk) -> None:
+    queue = running.app.queue("work")
+    seen = []
+    running.app.on_message(queue)(lambda message: seen.append(message.text))
+    queue.send_many([str(number) for number in range(50)])
+
+    assert running.engine(concurrency=4).drain_until(time.time() + 60) == 50
+    assert sorted(seen) == sorted(str(number) for number in range(50))
+
+
+def test_no_message_is_begun_when_the_end_is_near(running: Desk) -> None:
+    queue = running.app.queue("work")
+    seen = []
+    running.app.on_message(queue)(lambda message: seen.append(message.text))
+    queue.send("x")
+
+    assert running.engine().drain_until(time.time() + engine_module.MARGIN - 1) == 0
+    assert seen == []
+
+
+def test_a_message_that_fails_is_left_for_later(running: Desk) -> None:
+    queue = running.app.queue("work")
+
+    @running.app.on_message(queue)
+    def work(message: Message) -> None:
+        if message.text == "bad":
+            raise OSError("no")
+
+    queue.send_many(["bad", "good"])
+
+    assert running.engine().drain_until(time.time() + 60) == 2
+    assert running.wait_for(2) == ["failed", "ok"]
+
+
+def test_a_queue_that_cannot_be_read_is_an_error_when_the_others_are_done(
+    running: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = running.app.queue("good"), running.app.queue("bad")
+    seen = []
+    running.app.on_message(bad)(lambda message: None)
+    running.app.on_message(good)(lambda message: seen.append(message.text))
+    good.send("x")
+    engine = running.engine()
+
+    def refuse(wait: float) -> int:
+        raise OSError("away")
+
+    monkeypatch.setattr(engine.sources[0], "poll", refuse)
+    with pytest.raises(OSError, match="away"):
+        engine.drain_until(time.time() + 60)
+    assert seen == ["x"]

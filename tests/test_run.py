@@ -286,7 +286,7 @@ def test_a_target_elsewhere_is_refused(run: Callable[..., Running], folder: Path
     server = run("--port", "0", PORTABLE_TARGET="prod")
 
     assert server.wait() == 2
-    assert "target prod is on aws, and `portable run` runs apps on this machine" in server.lines[-1]
+    assert "target prod is on aws, and `portable run` runs apps with data of this machine" in server.lines[-1]
 
 
 def test_a_change_of_the_source_reloads_the_app(run: Callable[..., Running], folder: Path) -> None:
@@ -309,3 +309,28 @@ def test_a_broken_source_is_waited_for(run: Callable[..., Running], folder: Path
     server.wait_for("  [(]Ctrl-C stops it[)]", times=2)
 
     assert json.loads(server.get("/")) == {"hello": "mended"}
+
+
+def test_a_target_that_is_named_is_served_and_its_queues_are_consumed(
+    run: Callable[..., Running], folder: Path
+) -> None:
+    here = f"sqlite://{folder}/elsewhere.db"
+    (folder / "portable.toml").write_text(
+        f"""
+        app = "main:app"
+        [targets.prod]
+        provider = "aws"
+        [targets.prod.resources]
+        jobs = "{here}?name=jobs"
+        dead = "{here}?name=dead"
+        done = "{here}?name=done"
+        """
+    )
+    server = run("prod", "--port", "0", "--concurrency", "2")
+    server.get("/jobs", b"one")
+    server.wait_for(r"message  jobs +ok")
+
+    assert json.loads(server.get("/done/one")) == {"done": True}
+    assert "  resources of target prod" in server.lines
+    assert (folder / "elsewhere.db").exists()
+    assert server.end() == 0

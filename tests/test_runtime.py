@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import portable
-from portable import App, CloudEvent, InvalidArgument, Request, Response, registry
+from portable import App, CloudEvent, InvalidArgument, Request, Response, config, registry
 from portable._delivery import NotDone
 from portable._triggers import DeliveryFailed
-from portable.runtime import entrypoint, runner
+from portable.runtime import DRAIN, entrypoint, runner
 from portable_contracts.events import Change, Context, EventCodec, Message
 from portable_contracts.http import HttpCapabilities, HttpCodec
-from portable_contracts.provider import Provider
+from portable_contracts.provider import Opening, Provider
 from portable_contracts.reading import epoch
 
 CONTEXT = Context("i-7", "f", "acme", float("inf"))
@@ -422,3 +423,52 @@ print("portable_aws.http" in sys.modules, "portable_aws.events" in sys.modules)
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=tmp_path, timeout=60)
 
     assert done.stdout == "True False\n", done.stderr
+
+
+class TestDraining:
+    """The tick that stands for a queue's trigger, where a platform has none."""
+
+    TICK: dict[str, Any] = {
+        "portable": "schedule",
+        "events": [{"schedule": DRAIN, "time": "2026-01-02T03:04:00Z", "id": "t-1"}],
+    }
+
+    @pytest.fixture
+    def seen(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def app(self, seen: list[str], tmp_path: Path) -> Iterator[App]:
+        app = App("shop")
+        jobs = app.queue("jobs")
+
+        @app.on_message(jobs)
+        def work(message: Message) -> None:
+            seen.append(message.text)
+            if message.text == "bad":
+                raise ValueError("no")
+
+        configuration = config.Configuration(str(tmp_path), None, None, {"local": config.Target("local", "local")})
+        app.bind(configuration.target("local"), configuration, Opening(data=str(tmp_path)))
+        yield app
+        app.unbind()
+
+    @pytest.mark.parametrize("invoke", ["plainly", "on a loop"])
+    def test_the_app_gets_what_waits_in_its_queues(self, app: App, seen: list[str], invoke: str) -> None:
+        app.queue("jobs").send_many(["a", "bad", "b"])
+        context = {"expires": "2099-01-01T00:00:00Z"}
+        made = runner(app, "local")
+        if invoke == "plainly":
+            made(self.TICK, context)
+        else:
+            asyncio.run(made.run_async(self.TICK, context))
+
+        assert sorted(seen) == ["a", "b", "bad"]
+
+    def test_what_does_not_fit_into_the_invocation_stays(self, app: App, seen: list[str]) -> None:
+        app.queue("jobs").send("a")
+        soon = datetime.now(timezone.utc) + timedelta(seconds=3)
+        runner(app, "local")(self.TICK, {"expires": soon.isoformat()})
+
+        assert seen == []
+        assert [message.text for message in app.queue("jobs").receive()] == ["a"]

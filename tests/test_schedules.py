@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from portable.dev import cron
-from portable.dev.claims import Claim
-from portable.dev.schedules import Schedule
+from portable.polling import cron
+from portable.polling.claims import Claim
+from portable.polling.schedules import Schedule
 from portable_contracts.errors import InvalidArgument
 
 HOUR = 3600.0

@@ -1,1 +1,1 @@
-"""An app at work on this machine: its server, and the engine that delivers messages, changes, blob events and ticks."""
+"""An app at work on this machine: its server, and what it prints."""

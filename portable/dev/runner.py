@@ -6,16 +6,17 @@ import os
 import time
 
 from portable.dev.console import Invocation
-from portable.dev.engine import Engine
+from portable.polling.engine import Engine
 from portable_contracts.events import BlobEvent, Change, Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from portable.app import App
     from portable.dev.console import Console
-    from portable.dev.sources import Delivered
+    from portable.polling.sources import Delivered
     from portable_contracts.provider import Runner
 
 SECONDS = 30.0
@@ -25,15 +26,25 @@ SECONDS = 30.0
 class DevRunner:
     """Stands where the app's own runner would, which does all that is not done here."""
 
-    def __init__(self, app: App, inner: Runner, data: str, console: Console, *, lines: bool) -> None:
-        """Prepare the engine on the folder *data*. Raises what `Engine` raises."""
+    def __init__(
+        self,
+        app: App,
+        inner: Runner,
+        data: str,
+        console: Console,
+        *,
+        lines: bool,
+        kinds: AbstractSet[str],
+        concurrency: int,
+    ) -> None:
+        """Prepare the engine on the folder *data*, for triggers of these *kinds*. Raises what `Engine` raises."""
         self._app = app
         self._inner = inner
         self._console = console
         if lines:
-            self._engine = Engine(app, data=data, observe=self._show)
+            self._engine = Engine(app, data=data, observe=self._show, kinds=kinds, concurrency=concurrency)
         else:
-            self._engine = Engine(app, data=data)
+            self._engine = Engine(app, data=data, kinds=kinds, concurrency=concurrency)
             # Not a wrapper that does nothing: this is what `--no-access-log` saves.
             self.run_async = inner.run_async  # type: ignore[method-assign]
 

@@ -15,12 +15,14 @@ from portable import config, registry, runtime
 from portable.dev.console import Console
 from portable.dev.loading import load_app
 from portable.dev.runner import DevRunner
+from portable.polling.engine import KINDS
 from portable_contracts.errors import InvalidArgument, PortableError, Unavailable
 from portable_contracts.provider import Opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
     from portable.app import App
@@ -28,20 +30,32 @@ if TYPE_CHECKING:
 
 PORT = 8000
 """Where the server listens when it is told nothing and the port is free."""
+CONCURRENCY = 4
+"""Messages of each queue that are handled side by side, where the target is not this machine."""
 SHUTDOWN = 30
 """Seconds that requests in flight have to end."""
 # To the process that --reload starts. No resource's variable has two underscores there.
 _NAMED, _LINES, _URL = "PORTABLE__NAMED", "PORTABLE__LINES", "PORTABLE__URL"
+_TARGET, _CONCURRENCY = "PORTABLE__TARGET", "PORTABLE__CONCURRENCY"
 
 
-def serve(named: str | None, *, host: str, port: int | None, reload: bool, lines: bool) -> int:
+def serve(
+    named: str | None, *, host: str, port: int | None, reload: bool, lines: bool, concurrency: int | None = None
+) -> int:
     """Serve the app that *named* says, as `load_app` reads it, until a signal ends it; return the exit code.
 
-    Without *port* it is 8000, or a free one where that is taken. Raises InvalidArgument for a target that is not local
-    and for an app that is not there; Unavailable where *port* is taken.
+    Where *named* is a target of portable.toml, the app there is served with that target's resources, and its queues are
+    consumed. Up to *concurrency* messages of each queue are handled side by side; without it one on this machine, four
+    of a target elsewhere. Without *port* it is 8000, or a free one where that is taken. Raises InvalidArgument for a
+    target that is neither named nor local, and for an app that is not there; Unavailable where *port* is taken.
     """
     console, configuration = Console(), config.load()
-    target = _local_target(configuration)
+    if named is not None and named in configuration.targets:
+        target, named = configuration.targets[named], None
+    else:
+        target = _local_target(configuration)
+    if concurrency is None:
+        concurrency = 1 if target.provider == "local" else CONCURRENCY
     listening = _listen(host, port)
     url = _url(host, listening)
     if not is_loopback(listening.getsockname()[0]):
@@ -49,8 +63,10 @@ def serve(named: str | None, *, host: str, port: int | None, reload: bool, lines
         sys.stderr.write(console.paint(warning, "yellow") + "\n")
     with listening:
         if reload:
+            os.environ.update({_TARGET: target.name, _CONCURRENCY: str(concurrency)})
             return _serve_anew(named, configuration, listening, url, lines)
-        application = _application(load_app(named, configuration), configuration, target, console, url, lines)
+        app = load_app(named, configuration)
+        application = _application(app, configuration, target, console, url, lines, concurrency)
         return _Server(_settings(application)).serve_on(listening)
 
 
@@ -58,27 +74,36 @@ def _local_target(configuration: Configuration) -> Target:
     target = configuration.target()
     if target.provider != "local":
         raise InvalidArgument(
-            f"target {target.name} is on {target.provider}, and `portable run` runs apps on this machine: "
-            "unset PORTABLE_TARGET, or set it to local"
+            f"target {target.name} is on {target.provider}, and `portable run` runs apps with data of this machine: "
+            f"unset PORTABLE_TARGET, or say `portable run {target.name}` to consume that target's queues from here"
         )
     return target
 
 
 def _application(
-    app: App, configuration: Configuration, target: Target, console: Console, url: str, lines: bool
+    app: App,
+    configuration: Configuration,
+    target: Target,
+    console: Console,
+    url: str,
+    lines: bool,
+    concurrency: int,
 ) -> Any:
     """Return the ASGI application; its lifespan is the engine's."""
     _log_to_standard_error()
-    app.bind(target, configuration, Opening(data=configuration.data))
-    runner = DevRunner(app, runtime.runner(app, target.provider), configuration.data, console, lines=lines)
+    app.bind(target, configuration, Opening(data=configuration.data, region=target.region))
+    kinds = KINDS if target.provider == "local" else frozenset({"message"})
+    inner = runtime.runner(app, "local")
+    runner = DevRunner(app, inner, configuration.data, console, lines=lines, kinds=kinds, concurrency=concurrency)
     console.say(f"{console.paint(app.name, 'bold')} on {console.paint(url, 'cyan')}  (Ctrl-C stops it)")
-    for line in _described(app):
+    for line in _described(app, kinds):
         console.say(console.paint(f"  {line}", "dim"))
-    console.say(console.paint(f"  data in {configuration.data}", "dim"))
-    return registry.load(registry.provider(target.provider).entry)(runner)
+    where = f"data in {configuration.data}" if target.provider == "local" else f"resources of target {target.name}"
+    console.say(console.paint(f"  {where}", "dim"))
+    return registry.load(registry.provider("local").entry)(runner)
 
 
-def _described(app: App) -> Iterator[str]:
+def _described(app: App, kinds: AbstractSet[str]) -> Iterator[str]:
     spec = app.spec()
     if spec.routes:
         yield f"{len(spec.routes)} route{'s' if len(spec.routes) > 1 else ''}"
@@ -92,7 +117,8 @@ def _described(app: App) -> Iterator[str]:
             trigger.name if kind == "schedule" else trigger.source for trigger in spec.triggers if trigger.kind == kind
         ]
         if names:
-            yield f"{words} {', '.join(dict.fromkeys(names))}"
+            left = "" if kind in kinds else " (left to the platform)"
+            yield f"{words} {', '.join(dict.fromkeys(names))}{left}"
 
 
 class _OwnFrames(logging.Formatter):
@@ -177,8 +203,9 @@ def reloaded() -> Any:
     try:
         configuration = config.load()
         app = load_app(os.environ[_NAMED] or None, configuration)
-        target, lines = _local_target(configuration), bool(os.environ[_LINES])
-        return _application(app, configuration, target, Console(), os.environ[_URL], lines)
+        target, lines = configuration.target(os.environ[_TARGET]), bool(os.environ[_LINES])
+        concurrency = int(os.environ[_CONCURRENCY])
+        return _application(app, configuration, target, Console(), os.environ[_URL], lines, concurrency)
     except PortableError as error:
         sys.stderr.write(f"Error: {error}\n")
     except Exception:

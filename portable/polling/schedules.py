@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
-from portable.dev.claims import Claim
-from portable.dev.cron import as_time, due_after, due_until
+from portable.polling.claims import Claim
+from portable.polling.cron import as_time, due_after, due_until
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -45,13 +45,17 @@ class Leases:
         return Held(self, queue, messages)
 
     def _run(self) -> None:
-        with self._changed:
-            while not self._stopping:
-                self._changed.wait(self.seconds / 8)
+        while True:
+            with self._changed:
+                if not self._stopping:
+                    self._changed.wait(self.seconds / 8)
+                if self._stopping:
+                    return
                 half_ago = time.monotonic() - self.seconds / 2
                 due = [held for held in self._held if held.renewed <= half_ago]
-                for held in due:
-                    held.renew()
+            # Without the lock: a renewal is a call of a service, and nobody else's handler waits for it.
+            for held in due:
+                held.renew()
 
 
 class Held:

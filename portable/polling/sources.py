@@ -11,11 +11,12 @@ from portable import _reporting
 from portable._delivery import NotDone, deliver
 from portable._driving import call
 from portable._triggers import DeliveryFailed
-from portable.dev.claims import Claim
-from portable.dev.schedules import Schedule
+from portable.polling.claims import Claim
+from portable.polling.schedules import Schedule
 from portable_contracts._value import Value
 from portable_contracts.errors import Unsupported
 from portable_contracts.events import Context, Settlement, Tick
+from portable_contracts.queue import QueueDriver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from portable._driving import Resource
     from portable.app import App
-    from portable.dev.leases import Leases
+    from portable.polling.leases import Leases
     from portable.queue import Queue
     from portable_contracts.deploy import TriggerSpec
     from portable_contracts.events import BlobEvent, Change, Feed, Message
@@ -77,6 +78,9 @@ class Surroundings(Value):
 class Source(ABC):
     """One trigger's events."""
 
+    remote = False
+    """Looking costs a request to a service elsewhere."""
+
     def __init__(self, around: Surroundings, trigger: TriggerSpec, seconds: float) -> None:
         self.around = around
         self.kind = trigger.kind
@@ -123,11 +127,16 @@ class QueueSource(Source):
     def __init__(self, around: Surroundings, trigger: TriggerSpec, seconds: float, queue: Queue) -> None:
         super().__init__(around, trigger, seconds)
         self.queue = queue
+        # A service that can say when the next message is due is on this machine, and asked for nothing.
+        self.remote = type(queue._connection.driver).next_due is QueueDriver.next_due
         self._limit = BATCH if queue.name in around.app._triggers.batches else 1
+        # What the service can do, not what all targets of the app can: no handler sees what is done with it here.
+        self._service = queue._connection.driver.capabilities
+        self._lease = None if self._service.extend else timedelta(seconds=_longest_lease(queue, seconds))
 
     def poll(self, wait: float) -> int:
-        longest = self.queue._connection.capabilities.max_wait_seconds
-        received = self.queue.receive(self._limit, wait=timedelta(seconds=min(wait, longest)))
+        waited = timedelta(seconds=min(wait, self.queue._connection.capabilities.max_wait_seconds))
+        received = self.queue.receive(self._limit, wait=waited, lease=self._lease)
         if not received:
             return 0
         context = self.context()
@@ -135,7 +144,7 @@ class QueueSource(Source):
             message.replace(context=context, settlement=_Turn(self, message.settlement)) for message in received
         ]
         began = time.perf_counter()
-        with self.around.leases.held(self.queue, messages):
+        with self.around.leases.held(self.queue, messages if self._service.extend else ()):
             outcomes = deliver(self.around.app, messages)
         seconds = time.perf_counter() - began
         for outcome in outcomes:
@@ -151,12 +160,21 @@ class QueueSource(Source):
         due: float | None = self.queue._connection.driver.next_due()
         return due
 
-    def give_back(self, message: Message) -> None:
-        """End the lease of *message*; it comes again after the engine's wait."""
+    def give_back(self, message: Message, behind: Settlement) -> None:
+        """Have *message* come again after the engine's wait; when its lease ends, where the service chooses no time."""
+        if not self._service.retry_delay:
+            behind.retry(message, None)
+            return
         # Past the portable type, which leaves a message to its lease where a target has no `retry_delay`: that is
         # about messages that a handler receives itself, and here the engine is the platform.
-        retry, delay = self.queue._connection.driver.retry, self.around.wait_after(message.attempt)
-        call(self.queue, "retry", message.id, True, retry, message.native, delay=delay)
+        delay = min(self.around.wait_after(message.attempt), self._service.max_delay_seconds)
+        call(self.queue, "retry", message.id, True, self.queue._connection.driver.retry, message.native, delay=delay)
+
+
+def _longest_lease(queue: Queue, seconds: float) -> float:
+    """Return the lease for a handler that takes up to *seconds*, where none can be made longer meanwhile."""
+    capabilities = queue._connection.capabilities
+    return max(float(capabilities.min_lease_seconds), min(seconds, float(capabilities.max_lease_seconds)))
 
 
 class _Turn(Settlement):
@@ -171,7 +189,7 @@ class _Turn(Settlement):
 
     def retry(self, message: Message, delay: timedelta | None) -> None:
         if delay is None:
-            self._source.give_back(message)
+            self._source.give_back(message, self._behind)
         else:
             self._behind.retry(message, delay)
 
