@@ -28,10 +28,12 @@ def _script(text: str) -> Script:
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS are the two sets, then items; ARGV begins with now and what the keys of items begin with.
+# KEYS[1] is an item, and tells the rest; or the set of a group's keys. ARGV begins with now.
 _HEAD = """
-local index, expiring = KEYS[1], KEYS[2]
-local now, items = tonumber(ARGV[1]), ARGV[2]
+local now = tonumber(ARGV[1])
+local tag, rest = KEYS[1]:match('^({[^}]*}:)(.*)$')
+local index, expiring, items = tag .. 'keys', tag .. 'expiring', tag .. 'item:'
+local key, member = KEYS[1], rest:sub(6)
 """
 
 _WRITING = (
@@ -43,18 +45,31 @@ local function version_of(key)
     return item[1]
 end
 
-local function write(key, member, value, version, expires)
-    redis.call('ZADD', index, 0, member)
-    if expires == '' then
-        redis.call('HSET', key, 'value', value, 'version', version)
-        if redis.call('HDEL', key, 'expires') == 1 then
-            redis.call('PERSIST', key)
+local function sweep()
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 0, 10)) do
+        if redis.call('EXISTS', items .. member) == 0 then
+            redis.call('ZREM', index, member)
             redis.call('ZREM', expiring, member)
         end
-        redis.call('PERSIST', index)
+    end
+end
+
+local function write(key, member, value, version, expires)
+    if expires == '' then
+        if redis.call('HSET', key, 'value', value, 'version', version) > 0 then
+            redis.call('ZADD', index, 0, member)
+            redis.call('ZREM', expiring, member)
+            redis.call('PERSIST', index)
+            sweep()
+        elseif redis.call('HDEL', key, 'expires') == 1 then
+            redis.call('PERSIST', key)
+            redis.call('ZREM', expiring, member)
+            redis.call('PERSIST', index)
+        end
         return
     end
     redis.call('HSET', key, 'value', value, 'version', version, 'expires', expires)
+    redis.call('ZADD', index, 0, member)
     redis.call('ZADD', expiring, expires, member)
     redis.call('PEXPIREAT', key, string.format('%.0f', math.max(1, math.ceil(expires * 1000))))
     if redis.call('ZCARD', index) == redis.call('ZCARD', expiring) then
@@ -65,6 +80,7 @@ local function write(key, member, value, version, expires)
     else
         redis.call('PERSIST', expiring)
     end
+    sweep()
 end
 
 local function remove(key, member)
@@ -72,15 +88,7 @@ local function remove(key, member)
         redis.call('ZREM', index, member)
         redis.call('ZREM', expiring, member)
     end
-end
-
-local function sweep()
-    for _, member in ipairs(redis.call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 0, 10)) do
-        if redis.call('EXISTS', items .. member) == 0 then
-            redis.call('ZREM', index, member)
-            redis.call('ZREM', expiring, member)
-        end
-    end
+    sweep()
 end
 """
 )
@@ -89,19 +97,18 @@ end
 PUT = _script(
     _WRITING
     + """
-local key, member, value, version, expires, guard = KEYS[3], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-if guard ~= '' then
+local value, version, expires, guard = ARGV[2], ARGV[3], ARGV[4] or '', ARGV[5]
+if guard then
     local found = version_of(key)
     if found ~= version then
         if guard == 'absent' then
             if found then return 'exists' end
-        elseif found ~= ARGV[8] then
+        elseif found ~= ARGV[6] then
             return 'conflict'
         end
     end
 end
 write(key, member, value, version, expires)
-sweep()
 return 'done'
 """
 )
@@ -109,23 +116,21 @@ return 'done'
 DELETE = _script(
     _WRITING
     + """
-local key, member = KEYS[3], ARGV[3]
-if ARGV[4] ~= '' and version_of(key) ~= ARGV[4] then return 'conflict' end
+if ARGV[2] and version_of(key) ~= ARGV[2] then return 'conflict' end
 remove(key, member)
-sweep()
 return 'done'
 """
 )
 
-# Six of ARGV for each operation: what it is, its member, its value, version and expiry, and the version to be over.
+# Five of ARGV for each operation: what it is, its value, version and expiry, and the version to be over.
 TRANSACT = _script(
     _WRITING
     + """
 local refused, reasons = false, {}
-for place = 3, #KEYS do
-    local at = 3 + (place - 3) * 6
-    local what, version, guard = ARGV[at], ARGV[at + 3], ARGV[at + 5]
-    local found = version_of(KEYS[place])
+for place, each in ipairs(KEYS) do
+    local at = place * 5 - 3
+    local what, version, guard = ARGV[at], ARGV[at + 2], ARGV[at + 4]
+    local found = version_of(each)
     local reason = ''
     if what ~= 'delete' and found == version then return {'done'} end
     if what == 'create' and found then
@@ -134,18 +139,17 @@ for place = 3, #KEYS do
         reason = 'conflict'
     end
     refused = refused or reason ~= ''
-    reasons[#reasons + 1] = reason
+    reasons[place] = reason
 end
 if refused then return reasons end
-for place = 3, #KEYS do
-    local at = 3 + (place - 3) * 6
+for place, each in ipairs(KEYS) do
+    local at = place * 5 - 3
     if ARGV[at] == 'delete' then
-        remove(KEYS[place], ARGV[at + 1])
+        remove(each, each:sub(#items + 1))
     else
-        write(KEYS[place], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+        write(each, each:sub(#items + 1), ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
     end
 end
-sweep()
 return {'done'}
 """
 )
@@ -154,7 +158,7 @@ return {'done'}
 INCREMENT = _script(
     _WRITING
     + """
-local key, member, version, name, by = KEYS[3], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local version, name, by = ARGV[2], ARGV[3], ARGV[4]
 
 local function end_of_text(text, at)
     at = at + 1
@@ -208,7 +212,6 @@ local item = redis.call('HMGET', key, 'value', 'expires')
 local text = item[1]
 if not text or item[2] and tonumber(item[2]) <= now then
     write(key, member, '{' .. name .. ':' .. by .. '}', version, '')
-    sweep()
     return {'done', by}
 end
 if text:sub(1, 1) ~= '{' or text:sub(1, 10) == '{"$bytes":' then return {'no map'} end
@@ -224,7 +227,6 @@ else
     text = text:sub(1, -2) .. (text == '{}' and '' or ',') .. name .. ':' .. by .. '}'
 end
 redis.call('HSET', key, 'value', text, 'version', version)
-sweep()
 return {'done', sum}
 """
 )
@@ -233,9 +235,9 @@ return {'done', sum}
 READ = _script(
     _HEAD
     + """
-local limit, budget = tonumber(ARGV[6]), tonumber(ARGV[7])
+local limit, budget = tonumber(ARGV[5]), tonumber(ARGV[6])
 local found = {''}
-local members = redis.call(ARGV[3], index, ARGV[4], ARGV[5], 'LIMIT', 0, limit + 1)
+local members = redis.call(ARGV[2], index, ARGV[3], ARGV[4], 'LIMIT', 0, limit + 1)
 for place, member in ipairs(members) do
     if place > limit or budget < 0 then
         found[1] = members[place - 1]

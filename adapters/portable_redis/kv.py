@@ -15,6 +15,7 @@ from portable_contracts.kv import Create, Delete, Item, KVDriver, Put
 from portable_contracts.provider import Page
 from portable_redis import _errors
 from portable_redis._addresses import server_and_table
+from portable_redis._asking import ask
 from portable_redis._clients import client
 from portable_redis._json import dump, load, name
 from portable_redis._scripts import DELETE, INCREMENT, PUT, READ, TRANSACT, Script
@@ -83,15 +84,13 @@ class RedisTable(KVDriver):
         return client(self._server)
 
     def get(self, partition: str, sort: str, *, now: float) -> Item | None:
-        key = self._group(partition).items + _member(partition, sort)
-        found = client(self._server).execute_command("HMGET", key, "value", "version", "expires")
+        found = ask(client(self._server), ("HMGET", self._key(partition, sort), b"value", b"version", b"expires"))
         return _item(partition, sort, found, now)
 
     def get_batch(self, keys: Sequence[tuple[str, str]], *, now: float) -> Sequence[Item | None]:
         pipeline = client(self._server).pipeline(transaction=False)
         for partition, sort in keys:
-            key = self._group(partition).items + _member(partition, sort)
-            pipeline.execute_command("HMGET", key, "value", "version", "expires")
+            pipeline.execute_command("HMGET", self._key(partition, sort), "value", "version", "expires")
         return [
             _item(partition, sort, found, now)
             for (partition, sort), found in zip(keys, pipeline.execute(), strict=True)
@@ -109,14 +108,13 @@ class RedisTable(KVDriver):
         now: float,
     ) -> str:
         version = _new_version()
-        guard = b"absent" if if_absent else b"" if if_version is None else b"version"
-        group, member = self._group(partition), _member(partition, sort)
-        answer = self._run(
-            PUT,
-            (group.index, group.expiring, group.items + member),
-            (repr(now), group.items, member, dump(value), version, _seconds(expires), guard, if_version or b""),
-            again=bool(guard),
-        )
+        arguments = [repr(now), dump(value), version]
+        guarded = if_absent or if_version is not None
+        if guarded:
+            arguments += (_seconds(expires), "absent" if if_absent else "version", if_version or "")
+        elif expires is not None:
+            arguments.append(_seconds(expires))
+        answer = self._run(PUT, [self._key(partition, sort)], arguments, again=guarded)
         if answer == b"exists":
             raise Refused(AlreadyExists, "there is an item already")
         if answer == b"conflict":
@@ -124,22 +122,14 @@ class RedisTable(KVDriver):
         return version
 
     def delete(self, partition: str, sort: str, *, if_version: str | None, now: float) -> None:
-        group, member = self._group(partition), _member(partition, sort)
-        answer = self._run(
-            DELETE,
-            (group.index, group.expiring, group.items + member),
-            (repr(now), group.items, member, if_version or b""),
-        )
+        arguments = [repr(now)] if if_version is None else [repr(now), if_version]
+        answer = self._run(DELETE, [self._key(partition, sort)], arguments)
         if answer == b"conflict":
             raise Refused(Conflict, "the item has another version, or is gone")
 
     def increment(self, partition: str, sort: str, field: str, by: int, *, now: float) -> int:
-        group, member = self._group(partition), _member(partition, sort)
-        code, *rest = self._run(
-            INCREMENT,
-            (group.index, group.expiring, group.items + member),
-            (repr(now), group.items, member, _new_version(), name(field), str(by)),
-        )
+        arguments = [repr(now), _new_version(), name(field), str(by)]
+        code, *rest = self._run(INCREMENT, [self._key(partition, sort)], arguments)
         if code == b"no map":
             raise Refused(InvalidArgument, "the item's value is not a map")
         if code == b"no int":
@@ -151,25 +141,22 @@ class RedisTable(KVDriver):
     def transact(
         self, partition: str, operations: Sequence[Put | Create | Delete], *, now: float
     ) -> Sequence[str | None]:
-        group = self._group(partition)
-        keys: list[bytes] = [group.index, group.expiring]
-        arguments: list[bytes | str] = [repr(now), group.items]
+        arguments = [repr(now)]
         versions: list[str | None] = []
         token = _new_version()
         for place, operation in enumerate(operations):
-            member = _member(partition, operation.sort)
-            keys.append(group.items + member)
             if isinstance(operation, Delete):
                 versions.append(None)
-                arguments += ("delete", member, "", "", "", operation.if_version or "")
+                arguments += ("delete", "", "", "", operation.if_version or "")
                 continue
             version = f"{token}{place}"
             versions.append(version)
             moment = _seconds(None if operation.expires is None else operation.expires.timestamp())
             if isinstance(operation, Create):
-                arguments += ("create", member, dump(operation.value), version, moment, "")
+                arguments += ("create", dump(operation.value), version, moment, "")
             else:
-                arguments += ("put", member, dump(operation.value), version, moment, operation.if_version or "")
+                arguments += ("put", dump(operation.value), version, moment, operation.if_version or "")
+        keys = [self._key(partition, operation.sort) for operation in operations]
         answer = self._run(TRANSACT, keys, arguments, again=any(versions))
         if answer[0] != b"done":
             reasons = [_REFUSALS[code] for code in answer]
@@ -223,8 +210,8 @@ class RedisTable(KVDriver):
         command, first, second = ("ZREVRANGEBYLEX", upper, lower) if reverse else ("ZRANGEBYLEX", lower, upper)
         last, *found = self._run(
             READ,
-            (group.index, group.expiring),
-            (repr(now), group.items, command, first, second, limit, PAGE_BYTES),
+            [group.index],
+            [repr(now), command, first, second, str(limit), str(PAGE_BYTES)],
         )
         items = []
         for each in found:
@@ -234,14 +221,14 @@ class RedisTable(KVDriver):
         return last, items
 
     def _run(
-        self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str | int], *, again: bool = False
+        self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str], *, again: bool = False
     ) -> Any:
         """Run *script*; with *again* once more where the connection was lost, which its own version makes harmless."""
-        execute = client(self._server).execute_command
+        connected = client(self._server)
         try:
-            return execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            return ask(connected, ("EVALSHA", script.sha, str(len(keys)), *keys, *arguments))
         except NoScriptError:  # The server was started, or its scripts were forgotten, since it saw this one.
-            return execute("EVAL", script.text, len(keys), *keys, *arguments)
+            return ask(connected, ("EVAL", script.text, str(len(keys)), *keys, *arguments))
         except LostConnection:
             if not again:
                 raise
@@ -250,15 +237,14 @@ class RedisTable(KVDriver):
     def _group(self, partition: str) -> Group:
         return self._groups[crc32(partition.encode()) % GROUPS]
 
+    def _key(self, partition: str, sort: str) -> bytes:
+        return self._group(partition).items + f"{partition}\t{sort}".encode()
+
 
 class TlsRedisTable(RedisTable):
     """Likewise, over TLS."""
 
     scheme = "rediss"
-
-
-def _member(partition: str, sort: str) -> bytes:
-    return f"{partition}\t{sort}".encode()
 
 
 def _new_version() -> str:

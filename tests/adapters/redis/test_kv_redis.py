@@ -395,8 +395,8 @@ class TestSweeping:
         for number in range(15):
             table.put("p", str(number), 1, expires=timedelta(milliseconds=100))
         time.sleep(0.3)
-        for _ in range(2):
-            table.put("p", "stays", 1)
+        table.put("p", "new", 1)
+        table.delete("p", "new")
         group = group_of(table, address, "p")
 
         assert table.native().zrange(group.index, 0, -1) == [b"p\tstays"]
@@ -427,6 +427,17 @@ class TestSweeping:
 
         assert table.native().pttl(group.index) == -1
         assert not table.native().exists(group.expiring)
+
+    @pytest.mark.slow
+    def test_the_sets_last_when_an_item_that_was_swept_is_made_to_stay(self, table: Table, address: str) -> None:
+        table.put("p", "s", 1, expires=timedelta(milliseconds=100))
+        time.sleep(0.3)
+        table.put("p", "s", 1)
+        table.put("p", "t", 1, expires=timedelta(hours=1))
+        group = group_of(table, address, "p")
+
+        assert table.native().pttl(group.index) == -1
+        assert table.native().zrange(group.expiring, 0, -1) == [b"p\tt"]
 
     def test_the_set_of_what_expires_lasts_as_long_as_its_last_item(self, table: Table, address: str) -> None:
         table.put("p", "soon", 1, expires=timedelta(minutes=1))
