@@ -93,10 +93,13 @@ class S3Bucket(BlobDriver):
         self._name = name
         self._region = region
         self._endpoint = endpoint
-        self._configuration: dict[str, Any] = {"signature_version": "s3v4", "parameter_validation": False}
-        if endpoint is not None:
-            # A name before a host of its own would have to resolve, and few servers but AWS's see to that.
-            self._configuration["s3"] = {"addressing_style": "path"}
+        self._configuration: dict[str, Any] = {
+            "signature_version": "s3v4",
+            # A bucket's name before the host has to resolve, and few servers but AWS's see to that. Left to itself the
+            # SDK signs for the host of all regions, which sends strangers on to another one: there the signature fails.
+            "s3": {"addressing_style": "virtual" if endpoint is None else "path"},
+            "parameter_validation": False,
+        }
 
     @classmethod
     def from_address(cls, address: Address, opening: Opening) -> S3Bucket:
