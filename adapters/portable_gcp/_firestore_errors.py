@@ -92,7 +92,7 @@ def retry_after(error: Exception) -> float | None:
 
 def changed_nothing(error: Exception) -> bool:
     # ABORTED is the loser of a race, RESOURCE_EXHAUSTED is over a quota; what no server was reached with is not sent.
-    if isinstance(error, (google_errors.Aborted, google_errors.ResourceExhausted)):
+    if isinstance(error, (google_errors.Aborted, google_errors.ResourceExhausted)) or hasattr(error, "of_reading"):
         return True
     return isinstance(error, google_errors.ServiceUnavailable) and "failed to connect to all" in str(error.message)
 

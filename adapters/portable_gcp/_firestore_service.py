@@ -159,11 +159,18 @@ class Service:
                     call.cancel()
                     return found, True
         except grpc.RpcError as error:
-            raise from_grpc_error(error) from error
+            raise _of_reading(error) from error
         return found, False
 
     def _stream(self, method: Callable[..., Any], request: Message) -> Iterator[Message]:
         try:
             yield from method(request, timeout=SECONDS, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise from_grpc_error(error) from error
+            raise _of_reading(error) from error
+
+
+def _of_reading(error: grpc.RpcError) -> Any:
+    """Return the SDK's error, with a mark that a read failed: an operation that ends in it has changed nothing."""
+    failure: Any = from_grpc_error(error)
+    failure.of_reading = True
+    return failure

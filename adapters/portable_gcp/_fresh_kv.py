@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from portable_contracts.provider import EMPTY, Address
 
@@ -52,7 +53,23 @@ def leftovers(address: str) -> Sequence[str]:
 
 
 def upstream(address: str) -> tuple[str, int] | None:
-    return None  # The suite's proxy speaks HTTP/1.1, not gRPC.
+    """Return where an emulator or fake listens: no proxy looks into TLS."""
+    parts = urlsplit(Address.parse(address).parameters.get("endpoint", ""))
+    return (parts.hostname or "", parts.port or 80) if parts.scheme == "http" else None
+
+
+def through(address: str, host: str, port: int) -> str:
+    parsed = Address.parse(address)
+    return str(parsed.replace(parameters={**parsed.parameters, "endpoint": f"http://{host}:{port}"}))
+
+
+def refusal(reason: str) -> tuple[int, Mapping[str, str], bytes]:
+    """Return what gRPC's codes are in HTTP: https://docs.cloud.google.com/firestore/docs/understand-error-codes."""
+    return {
+        "throttled": (429, EMPTY, b"Quota exceeded."),
+        "failed": (500, EMPTY, b"Internal error encountered."),
+        "denied": (403, EMPTY, b"Missing or insufficient permissions."),
+    }[reason]
 
 
 def _address(harness: Harness, name: str, parameters: Mapping[str, str]) -> Address:

@@ -37,12 +37,14 @@ GS = BlobCapabilities(
 )
 
 FIRESTORE = KVCapabilities(
-    # An id has at most 1,500 bytes; escaping what an id must not hold may take two for one.
+    # The service sweeps where a TTL policy is on the field `expires`: https://docs.cloud.google.com/firestore/docs/ttl
+    # Both keys are in one indexed field, of whose text the first 1,500 bytes count.
     max_partition_bytes=Figure(700, f"{_FIRESTORE}/quotas", _READ),
     max_sort_bytes=Figure(700, f"{_FIRESTORE}/quotas", _READ),
-    # A document has 1,048,576 bytes, and text counts one byte more than in `measure`: half as much again, at worst.
+    # A document has 1,048,576 bytes, and a name that has to be escaped counts half as much again as in `measure`. What
+    # counts more still, for the maps in it, is packed.
     max_item_bytes=Figure(690_000, f"{_FIRESTORE}/quotas", _READ),
-    # No array may hold an array, so what nests deeper in the service's terms has to be encoded.
+    # The deepest levels are packed: no array may hold an array, so nesting takes more levels there.
     max_depth=Figure(20, f"{_FIRESTORE}/quotas", _READ),
     # Ours: the service counts bytes, 10 MiB a request.
     max_transaction=Figure(100, f"{_FIRESTORE}/quotas", _READ),

@@ -7,7 +7,7 @@
 
 It speaks HTTP/1.1 and passes on what it is told byte for byte, `Host` included, so that signatures hold. A client that
 begins as those of Redis do is understood too: its requests have the command as their method, and a refusal's status
-becomes an error that says the like.
+becomes an error that says the like. So is one that begins as those of gRPC do: `_grpc_front`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-from portable_conformance.counterparts import _resp
+from portable_conformance.counterparts import _grpc_front, _resp
 from portable_contracts._value import Value
 from portable_contracts.provider import EMPTY
 
@@ -111,6 +111,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._rules: list[_Rule] = []
         self._connections: set[_Connection] = set()
+        self._front: _grpc_front.GrpcFront | None = None
         self.seen: list[Request] = []
         """Every request, in the order in which they came."""
         self._listener = socket.create_server((self.host, 0), backlog=128)
@@ -152,6 +153,8 @@ class Proxy:
         for connection in tuple(self._connections):
             if connection.idle:
                 connection.stop()
+        if self._front is not None:
+            time.sleep(0.1)  # gRPC's clients learn of it on a thread of their own.
 
     def close(self) -> None:
         """Close the listener and every connection."""
@@ -163,6 +166,8 @@ class Proxy:
             connection.stop()
         for connection in tuple(self._connections):
             connection.thread.join(10)
+        if self._front is not None:
+            self._front.close()
 
     def _accept(self) -> None:
         while True:
@@ -203,6 +208,17 @@ class Proxy:
                 service.sendall(body)
         return service
 
+    def front(self) -> _grpc_front.GrpcFront:
+        """Return what serves calls of gRPC, made for the first of them."""
+        with self._lock:
+            if self._front is None:
+                self._front = _grpc_front.GrpcFront(*self._upstream, self._fault_for_call)
+            return self._front
+
+    def _fault_for_call(self, method: str, metadata: Mapping[str, str], size: int) -> Fault | None:
+        request = Request("POST", method, metadata, size, time.monotonic())
+        return self.fault_for(request, early=True) or self.fault_for(request, early=False)
+
     def ended(self, connection: _Connection) -> None:
         self._connections.discard(connection)
 
@@ -224,8 +240,11 @@ class _Connection:
     def _serve(self) -> None:
         try:
             with suppress(OSError, ValueError):  # The client went away, or the proxy is being closed.
-                if self._reader.peek(1)[:1] == b"*":
+                began = self._reader.peek(3)
+                if began[:1] == b"*":
                     self._serve_redis()
+                elif began[:3] == _grpc_front.PREFACE:
+                    self._pass_on()
                 else:
                     while self._exchange():
                         self.idle = True
@@ -271,6 +290,25 @@ class _Connection:
                 elif fault is not None:
                     time.sleep(fault.pause)
                 self._client.sendall(answer)
+
+    def _pass_on(self) -> None:
+        """Carry bytes to and from the front that serves calls of gRPC, many at a time on one connection."""
+        with closing(socket.create_connection(("127.0.0.1", self._proxy.front().port))) as front:
+            back = threading.Thread(target=self._carry_back, args=(front,), daemon=True)
+            back.start()
+            try:
+                while piece := self._reader.read1(_PIECE):
+                    front.sendall(piece)
+            finally:
+                with suppress(OSError):
+                    front.shutdown(socket.SHUT_RDWR)
+                back.join(10)
+
+    def _carry_back(self, front: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := front.recv(_PIECE):
+                self._client.sendall(piece)
+        self.stop()
 
     def _more_comes(self) -> bool:
         self._client.setblocking(False)
