@@ -586,6 +586,13 @@ def test_every_item_is_carried_and_counted(t: Table, u: Table, copy_table: Calla
     assert (len(list(u.scan())), report.found, report.copied, report.unchanged) == (700, 700, 700, 0)
 
 
+def test_batches_of_large_items_are_small(t: Table, copy_table: Callable[..., Report]) -> None:
+    for number in range(20):
+        t.put("p", f"{number:02}", b"x" * 400_000)
+
+    assert calls_of(copy_table).count("get_many") == 2 * 7
+
+
 def test_the_checksums_of_source_and_target_are_equal(t: Table, copy_table: Callable[..., Report]) -> None:
     for number, value in enumerate(VALUES):
         t.put("p", f"{number}", value)

@@ -8,7 +8,8 @@ from hashlib import sha256
 from threading import Event
 
 from portable.copying._parallel import side_by_side
-from portable_contracts.errors import NotFound, PermissionDenied, PortableError
+from portable_contracts.errors import InvalidArgument, NotFound, PermissionDenied, PortableError
+from portable_contracts.kv import measure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from portable.copying._report import Report
     from portable.kv import Table
     from portable_contracts.kv import Item
+
+BATCH_BYTES = 1 << 20
+"""A batch ends when its values have so many."""
 
 
 class Items:
@@ -119,14 +123,24 @@ class Items:
 
 
 def _batches(items: Iterator[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield the items in batches of *size*, fewer where they are large."""
     batch: list[Item] = []
+    weight = 0
     for item in items:
         batch.append(item)
-        if len(batch) == size:
+        weight += _weight(item.value)
+        if len(batch) == size or weight >= BATCH_BYTES:
             yield batch
-            batch = []
+            batch, weight = [], 0
     if batch:
         yield batch
+
+
+def _weight(value: Any) -> int:
+    try:
+        return measure(value)
+    except InvalidArgument:
+        return BATCH_BYTES  # What this one holds the target will say.
 
 
 def _place(item: Item) -> str:
