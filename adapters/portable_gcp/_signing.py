@@ -23,7 +23,7 @@ def signing(credentials: Any, request: Callable[..., Any] | None = None) -> Sign
     """
     if isinstance(credentials, Signing):
         return credentials
-    asking = request or Request()  # type: ignore[no-untyped-call]  # Google's
+    asking = request or Request()
     if getattr(credentials, "service_account_email", None) == "default":
         credentials.refresh(asking)  # Where functions run, only the metadata server knows the account.
     account = getattr(credentials, "service_account_email", None)
@@ -35,16 +35,16 @@ def signing(credentials: Any, request: Callable[..., Any] | None = None) -> Sign
     return _SignedByIam(credentials, account, asking)
 
 
-class _SignedByIam(Signing):  # type: ignore[misc]  # Google's base is not typed
+class _SignedByIam(Signing):
     """Signs as *account*, which *credentials* may be used for."""
 
     def __init__(self, credentials: Any, account: str, request: Callable[..., Any]) -> None:
         self._account = account
-        self._signer = iam.Signer(request, credentials, account)  # type: ignore[no-untyped-call]  # Google's
+        self._signer = iam.Signer(request, credentials, account)
 
     def sign_bytes(self, message: bytes) -> bytes:
         try:
-            signature: bytes = self._signer.sign(message)  # type: ignore[no-untyped-call]  # Google's
+            signature: bytes = self._signer.sign(message)
         except TransportError as error:
             if "PERMISSION_DENIED" not in str(error):
                 raise

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from google.api_core.exceptions import from_http_response
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
-from google.cloud import storage
+from google.cloud.storage import Client
 from requests.adapters import HTTPAdapter
 
 from portable_gcp import _clients
@@ -34,12 +34,13 @@ class Storage:
     def __init__(self, endpoint: str | None) -> None:
         # Google's own clients ask an emulator without credentials, where this names one.
         emulator = None if endpoint else os.environ.get("STORAGE_EMULATOR_HOST")
-        self.credentials, project = (AnonymousCredentials(), None) if emulator else _clients.credentials()  # type: ignore[no-untyped-call]  # Google's
-        self.session: Any = AuthorizedSession(self.credentials)  # type: ignore[no-untyped-call]  # Google's
+        found: tuple[Any, str | None] = (AnonymousCredentials(), None) if emulator else _clients.credentials()
+        self.credentials, project = found
+        self.session: Any = AuthorizedSession(self.credentials)
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, adapter)
-        self.client: Any = storage.Client(
+        self.client: Any = Client(
             project=project,
             credentials=self.credentials,
             _http=self.session,
@@ -81,7 +82,7 @@ class Storage:
 def accepted(response: Response) -> Response:
     """Return *response*, unless it is a refusal: then raise the error that google.api_core has for it."""
     if response.status_code >= 400:
-        raise from_http_response(response)  # type: ignore[no-untyped-call]  # Google's
+        raise from_http_response(response)
     return response
 
 

@@ -14,6 +14,7 @@ from random import uniform
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
+from google.api_core.exceptions import NotFound
 
 from portable_contracts.errors import Unavailable
 from portable_gcp._storage_errors import Refused, classify, retry_after
@@ -133,6 +134,8 @@ class _Upload:
         while True:
             try:
                 answer = self._state() if in_doubt else self._ask(part[done:], self._start + done, last)
+            except NotFound as error:
+                raise Refused(Unavailable, "the service has forgotten the upload") from error
             except Exception as error:
                 if not classify(error).retryable or failures == RECOVERIES:
                     raise

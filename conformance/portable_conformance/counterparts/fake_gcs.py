@@ -1,8 +1,8 @@
 """A wire fake of Cloud Storage, ours: `fake_gcs_server`, with a service account whose key it makes for the run.
 
 fake-gcs-server 1.56.1 was tried first, and cannot judge: a delete ignores its precondition, and so does a read; a page
-of a listing with a delimiter has no limit and no token; a resumable upload loses its content type, and asking how far
-it came ends it; neither tokens nor signatures are looked at.
+of a listing with a delimiter has no limit and no token; a batch of Google's own client is answered with nothing; asking
+how far a resumable upload came ends it; neither tokens nor signatures are looked at.
 """
 
 from __future__ import annotations

@@ -370,7 +370,8 @@ class Transport:
         self._signer = signer
 
     def __call__(self, url: str, method: str = "GET", body: bytes | None = None, **_: object) -> Any:
-        status, told = 200, {}
+        status = 200
+        told: dict[str, Any] = {}
         if url.endswith("/service-accounts/default/?recursive=true"):
             told = {"email": fake_gcs.EMAIL, "scopes": []}
         elif "/token" in url:
