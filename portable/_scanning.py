@@ -37,6 +37,7 @@ class Use(Value):
 # By kind and method: the parameter whose presence needs the capability, "" for the call itself.
 _NEEDS: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("queue", "send"): (("delay", "delay"), ("group", "groups"), ("dedup", "dedup")),
+    ("queue", "receive"): (("lease", "choose_lease"),),
     ("message", "retry"): (("delay", "retry_delay"),),
     ("message", "extend"): (("", "extend"),),
     ("table", "transact"): (("", "transactions"),),

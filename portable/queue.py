@@ -96,7 +96,8 @@ class Queue(Resource):
         """Take up to *limit* messages; nobody else gets them for *lease*, by default 30 seconds.
 
         Without *wait* it returns at once, perhaps with none; with it, as soon as there is one, or when *wait* is over.
-        Raises LimitExceeded for a *wait* or *lease* that the service does not offer.
+        Raises LimitExceeded for a *wait* or *lease* that the service does not offer, Unsupported for a *lease* where it
+        is the queue's own.
         """
         connection = self._connection
         capabilities = connection.capabilities
@@ -106,6 +107,7 @@ class Queue(Resource):
         if lease is None:
             leased = float(max(capabilities.min_lease_seconds, min(LEASE, capabilities.max_lease_seconds)))
         else:
+            self._require("choose_lease", "receive(lease=...)")
             leased = lease_seconds(self, "lease", lease, "receive")
         messages: list[Message] = []
         while True:

@@ -101,7 +101,7 @@ LACKS = {
     "azure table": {"changes", "sweeps", "scan_segments"},
     "tencent table": {"changes"},
     "redis table": {"changes"},
-    "tencent queue": {"push"},
+    "tencent queue": {"choose_lease", "push"},
 }
 CLOUDS = ("aws", "gcp", "azure", "tencent")
 DEFAULTS = [

@@ -101,6 +101,7 @@ SERVICEBUS = QueueCapabilities(
     # What is abandoned is there again at once:
     # https://learn.microsoft.com/azure/service-bus-messaging/message-transfers-locks-settlement
     retry_delay=False,
+    choose_lease=False,  # How long a lock lasts is set for the queue: the same page.
     extend=True,
     groups=True,
     dedup=True,

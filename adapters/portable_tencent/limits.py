@@ -50,8 +50,9 @@ _BODY = 1024**2 * 3 // 4 - 2 * _ATTRIBUTES
 
 CMQ = QueueCapabilities(
     delay=True,
-    # No call changes the lease of a message: https://www.tencentcloud.com/document/product/1111/46418
-    # And the lease is the queue's: it is not chosen with each receipt.
+    # The lease is the queue's, its visibility timeout, and no call changes that of a message:
+    # https://www.tencentcloud.com/document/product/1111/46418
+    choose_lease=False,
     retry_delay=False,
     extend=False,
     # The list of calls knows neither: https://www.tencentcloud.com/document/product/1111/42985

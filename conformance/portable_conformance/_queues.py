@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST_WAIT = 120
 """Seconds that a test may really wait for."""
+OWN_LEASE = 10
+"""Seconds of the leases of a fresh queue, where they cannot be chosen: see `Harness.create`."""
 
 
 def seconds(count: float) -> timedelta:
@@ -60,11 +62,12 @@ class Leases:
     """Takes messages for the shortest lease, and lets that lease end."""
 
     def __init__(self, capabilities: QueueCapabilities, pass_time: Callable[[float], None]) -> None:
-        self.length = max(10, capabilities.min_lease_seconds)
+        self.length = max(10, capabilities.min_lease_seconds) if capabilities.choose_lease else OWN_LEASE
+        self.options: dict[str, Any] = {"lease": seconds(self.length)} if capabilities.choose_lease else {}
         self._pass_time = pass_time
 
     def take(self, queue: Queue, count: int = 1) -> list[Message]:
-        return take(queue, count, lease=seconds(self.length))
+        return take(queue, count, **self.options)
 
     def one(self, queue: Queue) -> Message:
         (message,) = self.take(queue)

@@ -132,7 +132,7 @@ class TestDeadLetters:
         mortal.send(b"1", group="g")
         mortal.send(b"2", group="g")
         fail(mortal, leases, ATTEMPTS)
-        mortal.receive(1, lease=seconds(leases.length))
+        mortal.receive(1, **leases.options)
         leases.end()
 
         assert bodies(leases.take(mortal)) == [b"2"]

@@ -87,12 +87,21 @@ class TestLeases:
 
         assert queue.receive() == []
 
+    @needs("choose_lease")
     def test_a_longer_lease_lasts_longer(self, queue: Queue, leases: Leases) -> None:
         queue.send(b"1")
         take(queue, lease=seconds(leases.length * 3))
         leases.end()
 
         assert queue.receive() == []
+
+    @without("choose_lease")
+    def test_a_lease_is_refused_where_it_cannot_be_chosen(self, queue: Queue, capabilities: QueueCapabilities) -> None:
+        queue.send(b"1")
+        with pytest.raises(Unsupported):
+            queue.receive(lease=seconds(max(10, capabilities.min_lease_seconds)))
+
+        assert bodies(take(queue)) == [b"1"]
 
     def test_messages_come_back_beside_new_ones(self, queue: Queue, leases: Leases) -> None:
         queue.send(b"old")
@@ -124,7 +133,7 @@ class TestExtending:
 
         assert leases.one(queue).attempt == 2
 
-    @needs("extend")
+    @needs("extend", "choose_lease")
     def test_an_extension_may_shorten_a_lease(self, queue: Queue, leases: Leases) -> None:
         queue.send(b"1")
         (message,) = take(queue, lease=seconds(leases.length * 5))
@@ -209,7 +218,7 @@ class TestRetrying:
 
         assert leases.one(queue).attempt == 4
 
-    @needs("retry_delay")
+    @needs("retry_delay", "choose_lease")
     def test_a_retry_without_a_delay_comes_before_its_lease_would_have_ended(
         self, queue: Queue, leases: Leases, pass_time: PassTime
     ) -> None:

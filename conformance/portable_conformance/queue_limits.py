@@ -111,6 +111,7 @@ class TestAttributeSizes:
 
 
 class TestDurations:
+    @needs("choose_lease")
     @pytest.mark.parametrize("which", ["min_lease_seconds", "max_lease_seconds"])
     def test_the_shortest_and_the_longest_lease_are_taken(
         self, queue: Queue, capabilities: QueueCapabilities, which: str
@@ -119,6 +120,7 @@ class TestDurations:
 
         assert bodies(take(queue, lease=seconds(getattr(capabilities, which)))) == [b"1"]
 
+    @needs("choose_lease")
     @pytest.mark.parametrize(
         ("limit", "past"), [("min_lease_seconds", -1), ("max_lease_seconds", 1)], ids=["shorter", "longer"]
     )

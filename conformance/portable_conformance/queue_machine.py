@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from portable_conformance import contract
 from portable_conformance._machines import SETTINGS, World
-from portable_conformance._queues import seconds
+from portable_conformance._queues import OWN_LEASE, seconds
 from portable_contracts.errors import NotFound
 
 TYPE_CHECKING = False
@@ -55,6 +55,9 @@ class QueueMachine(RuleBasedStateMachine):
     """A queue and its model; the messages in it in the order in which they were sent."""
 
     world: ClassVar[World]
+    lease: ClassVar[int]
+    options: ClassVar[dict[str, Any]]
+    """What asks for that lease, where it can be chosen."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +114,7 @@ class QueueMachine(RuleBasedStateMachine):
     def receive(self, limit: int) -> None:
         before = self.world.now()
         wait = seconds(0 if self.world.time_moves else 1)
-        messages = self.queue.receive(limit, wait=wait, lease=seconds(LEASE))
+        messages = self.queue.receive(limit, wait=wait, **self.options)
         must, may = self.receivable(before)
         assert min(limit, len(must)) <= len(messages) <= limit
         assert len({message.id for message in messages}) == len(messages)
@@ -121,7 +124,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert (message.body, message.attributes, message.group) == (sent.body, sent.attributes, sent.group)
             sent.attempts += 1
             assert message.attempt == sent.attempts
-            sent.due = self.world.now() + LEASE
+            sent.due = self.world.now() + self.lease
             sent.leased = True
             if message.id in self.fresh:
                 self.stale.append(self.fresh[message.id])
@@ -200,7 +203,7 @@ class QueueMachine(RuleBasedStateMachine):
             return
         self.world.pass_time(500)
         found = []
-        while messages := self.queue.receive(10, lease=seconds(LEASE)):
+        while messages := self.queue.receive(10, **self.options):
             found += [message.id for message in messages]
             assert self.queue.ack_many(messages) == [None] * len(messages)
         assert sorted(found) == sorted(self.model)
@@ -217,4 +220,7 @@ class TestModel:
     ) -> None:
         world = World(harness, capabilities, make_queue, reopen)
 
-        run_state_machine_as_test(type("Machine", (QueueMachine,), {"world": world}), settings=SETTINGS)
+        chosen = (LEASE, {"lease": seconds(LEASE)}) if capabilities.choose_lease else (OWN_LEASE, {})
+        members = {"world": world, "lease": chosen[0], "options": chosen[1]}
+
+        run_state_machine_as_test(type("Machine", (QueueMachine,), members), settings=SETTINGS)

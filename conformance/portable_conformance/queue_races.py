@@ -124,7 +124,8 @@ while True:
 
 HOLDING = """
 from datetime import timedelta
-messages = resource.receive(10, wait=timedelta(seconds=5), lease=timedelta(seconds=int(arguments[0])))
+lease = timedelta(seconds=int(arguments[0])) if arguments else None
+messages = resource.receive(10, wait=timedelta(seconds=5), lease=lease)
 print(len(messages), flush=True)
 sys.stdin.readline()
 """
@@ -144,7 +145,7 @@ class TestProcesses:
         self, queue: Queue, leases: Leases, start_process: StartProcess
     ) -> None:
         queue.send_many(names(3))
-        process = start_process(queue, HOLDING, str(leases.length))
+        process = start_process(queue, HOLDING, *([str(leases.length)] if leases.options else []))
         assert process.stdout is not None
         held = int(process.stdout.readline())
         process.kill()

@@ -62,7 +62,8 @@ class Harness(ABC):
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
         """Make a fresh, empty resource and return its address. *options* are those of ResourceSpec.
 
-        A `dead_letter` option is the address of a queue made before. Raises MissingCounterpart.
+        A `dead_letter` option is the address of a queue made before. Where a queue's leases cannot be chosen they are
+        10 seconds long. Raises MissingCounterpart.
         """
 
     @abstractmethod

@@ -58,6 +58,8 @@ class QueueCapabilities(Capabilities):
     """`send(delay=...)`."""
     retry_delay: bool = False
     """`retry(delay=...)`: redelivery after a chosen time; without it, when the lease ends."""
+    choose_lease: bool = True
+    """`receive(lease=...)`: without it every lease is as long as the queue itself says."""
     extend: bool = False
     """A lease can be lengthened."""
     groups: bool = False
@@ -99,7 +101,10 @@ class QueueDriver(Driver):
 
     @abstractmethod
     def receive_batch(self, *, limit: int, wait: float, lease: float) -> Sequence[Received]:
-        """Take up to *limit* messages for *lease* seconds; wait up to *wait* seconds for the first one."""
+        """Take up to *limit* messages for *lease* seconds; wait up to *wait* seconds for the first one.
+
+        Where `choose_lease` is not declared *lease* says nothing.
+        """
 
     @abstractmethod
     def ack_batch(self, receipts: Sequence[Any]) -> Sequence[Exception | None]:
