@@ -37,7 +37,7 @@ VENDORS = {
     "azure": {"learn.microsoft.com"},
     "tencent": {"www.tencentcloud.com"},
     "redis": {"redis.io"},
-    "libcloud": {"docs.aws.amazon.com", "libcloud.readthedocs.io"},
+    "libcloud": {"docs.aws.amazon.com"},
 }
 BELONGS_TO = {
     "max_delay_seconds": ("delay", "retry_delay"),

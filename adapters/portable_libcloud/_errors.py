@@ -17,14 +17,19 @@ from portable_contracts.errors import PortableError
 _STATUS = re.compile(r"status.?code\D{0,3}(\d{3})", re.IGNORECASE)
 """Most of Libcloud's errors have the service's status in their text alone."""
 _CODES: dict[str, type[PortableError]] = {
+    "AccessDenied": errors.PermissionDenied,
     "ExpiredToken": errors.PermissionDenied,
+    "InternalError": errors.Unavailable,
     "InvalidAccessKeyId": errors.PermissionDenied,
     "InvalidToken": errors.PermissionDenied,
     "OperationAborted": errors.Unavailable,
     "RequestTimeout": errors.Timeout,
     "RequestTimeTooSkewed": errors.PermissionDenied,
+    "ServiceUnavailable": errors.Unavailable,
+    "SlowDown": errors.Unavailable,
 }
-"""S3's error codes that their status does not tell: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
+"""S3's error codes that their status does not tell, or that come without one, in an answer about many keys:
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 _STATUSES: dict[int, type[PortableError]] = {
     401: errors.PermissionDenied,
     403: errors.PermissionDenied,

@@ -6,11 +6,15 @@ or where a listing goes on, the request is ours, over its connection.
 
 from __future__ import annotations
 
+import hashlib
+import re
+from base64 import b64encode
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from libcloud.common.types import LibcloudError
 from libcloud.storage.base import Container
@@ -36,6 +40,8 @@ PART = 5 * 1024**2
 """Bytes of one part of Libcloud's uploads; what fits is sent in one request."""
 CHUNK = 1 << 20
 _META = "x-amz-meta-"
+_NOT_IN_XML = re.compile("[\ufffe\uffff]")
+"""The characters of keys that no XML document holds."""
 _PARAMETERS = ("endpoint", "region")
 
 
@@ -139,9 +145,28 @@ class S3FamilyBucket(BlobDriver):
                 raise
 
     def delete_batch(self, keys: Sequence[str]) -> Sequence[Exception | None]:
+        failed: dict[str, Exception] = {}
+        named = [key for key in keys if not _NOT_IN_XML.search(key)]
+        if named:
+            failed.update(self._delete_named(named))
         for key in keys:
-            self.delete(key, if_version=None)
-        return [None] * len(keys)
+            if _NOT_IN_XML.search(key):
+                try:
+                    self.delete(key, if_version=None)
+                except Answered as error:
+                    failed[key] = error
+        return [failed.get(key) for key in keys]
+
+    def _delete_named(self, keys: Sequence[str]) -> Iterator[tuple[str, Exception]]:
+        """Delete *keys* by one request; yield those that stay, and why."""
+        objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+        body = f"<Delete><Quiet>true</Quiet>{objects}</Delete>".encode()
+        digest = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        response = self._ask("POST", "", params={"delete": ""}, headers={"Content-MD5": digest}, data=body)
+        for element in ElementTree.fromstring(response.content):  # noqa: S314  # as in _errors
+            if element.tag.rpartition("}")[2] == "Error":
+                told = _told(element)
+                yield told["Key"], Answered(response.status_code, told.get("Code", ""), told.get("Message", ""))
 
     def list_page(
         self, *, prefix: str, delimiter: str | None, cursor: str | None, limit: int
@@ -287,8 +312,12 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         response.close()
 
 
+def _told(element: ElementTree.Element) -> dict[str, str]:
+    return {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+
+
 def _listed(element: ElementTree.Element) -> BlobInfo:
-    told = {child.tag.rpartition("}")[2]: child.text or "" for child in element}
+    told = _told(element)
     moment = datetime.fromisoformat(told["LastModified"].replace("Z", "+00:00")).astimezone(timezone.utc)
     return BlobInfo(_name(told["Key"]), int(told["Size"]), told["ETag"].strip('"'), "", {}, moment)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from urllib.parse import quote, urlencode, urlsplit
 
 from libcloud.storage.base import Container
 
+from portable_contracts.blob import BlobInfo
 from portable_contracts.harness import Harness
 from portable_contracts.provider import Address, Opening
 from portable_libcloud.blob import MinioBucket, S3Bucket, S3FamilyBucket
@@ -56,8 +56,7 @@ class LibcloudHarness(Harness):
         cursor: str | None = ""
         while cursor is not None:
             page = bucket.list_page(prefix="", delimiter=None, cursor=cursor or None, limit=1000)
-            with ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda entry: bucket.delete(entry.key, if_version=None), page.items))
+            bucket.delete_batch([entry.key for entry in page.items if isinstance(entry, BlobInfo)])
             cursor = page.cursor
         driver, name = self._native(address)
         container = Container(name, {}, driver)

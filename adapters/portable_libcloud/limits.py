@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _READ = "2026-11-21"
 _S3 = "https://docs.aws.amazon.com/AmazonS3/latest"
-_LIBCLOUD = "https://libcloud.readthedocs.io/en/stable/storage"
 
 BUCKET = BlobCapabilities(
     # Libcloud passes conditional headers on, but not all of these services heed them, and one that does not overwrites.
@@ -31,8 +30,7 @@ BUCKET = BlobCapabilities(
     # Ours: what one request copies on the server; Libcloud's uploads in parts of 5 MiB go on to 48 GiB.
     max_bytes=Figure(5 * 1024**3, f"{_S3}/API/API_CopyObject.html", _READ),
     max_list_page=Figure(1000, f"{_S3}/API/API_ListObjectsV2.html", _READ),
-    # It deletes one by one.
-    max_delete_batch=Figure(1, f"{_LIBCLOUD}/api.html", _READ),
+    max_delete_batch=Figure(1000, f"{_S3}/API/API_DeleteObjects.html", _READ),
 )
 
 SCHEMES = ("digitalocean-spaces", "minio", "ovh", "s3", "s3-rgw", "scaleway")

@@ -234,6 +234,7 @@ OPERATIONS: dict[str, Callable[[Bucket], object]] = {
     "nothing": lambda bucket: bucket.write("k", b""),
     "metadata": lambda bucket: bucket.write("k", b"1", metadata={"b": "two  spaces", "a": "ü=x; y", "c": "a b"}),
     "delete": lambda bucket: bucket.delete("a b"),
+    "delete many": lambda bucket: bucket.delete_many(["a b", "ü&<>"]),
     "list": lambda bucket: bucket.page("a b+c&d=e/ü~*'", "/ +", limit=3),
     "copy": lambda bucket: bucket.copy("a b", "c+d"),
 }
@@ -280,6 +281,15 @@ def test_an_operation_makes_few_requests(
     operation(server.bucket())
 
     assert [request.method for request in server.received] == methods
+
+
+def test_a_key_that_stays_among_many_is_an_error_of_its_kind(server: Server) -> None:
+    server.body = (
+        b"<DeleteResult><Error><Key>a</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"
+    )
+
+    with pytest.raises(errors.PermissionDenied, match=r"1 of 2 keys, the first of them 'a'.*AccessDenied: no"):
+        server.bucket().delete_many(["a", "b"])
 
 
 def test_times_come_in_utc(server: Server) -> None:
