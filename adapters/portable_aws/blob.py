@@ -68,6 +68,8 @@ _RACED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
 _PLACES = frozenset({"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"})
 
 _GUARDED = frozenset({"CompleteMultipartUpload", "DeleteObject", "PutObject"})
+_READING = frozenset({"GetObject", "HeadObject"})
+_DENIALS = frozenset({"AccessDenied", "403"})
 _COPYING = frozenset({"CopyObject", "UploadPartCopy"})
 _ABSENT = "If-None-Match"
 
@@ -123,6 +125,8 @@ class S3Bucket(BlobDriver):
         said = _errors.explain(error)
         if _errors.code_of(error) in _PLACES:
             return f"{said} (add ?region=... to the address: the bucket is in another region)"
+        if isinstance(error, ClientError) and error.operation_name in _READING and _errors.code_of(error) in _DENIALS:
+            return f"{said} (S3 says so of a missing object, too, to whom it does not allow s3:ListBucket)"
         return said
 
     def retry_after(self, error: Exception) -> float | None:

@@ -116,6 +116,12 @@ class TestErrors:
     def test_a_bucket_of_another_region_is_told_with_what_to_do(self) -> None:
         assert "add ?region=" in driver.explain(answered(301, "PermanentRedirect"))
 
+    def test_a_forbidden_read_tells_what_else_it_may_mean(self) -> None:
+        assert "s3:ListBucket" in driver.explain(answered(403, "403", "HeadObject"))
+
+    def test_a_forbidden_write_is_told_as_it_is(self) -> None:
+        assert driver.explain(answered(403, "AccessDenied", "PutObject", "No.")) == "AccessDenied: No."
+
 
 class TestAddresses:
     @pytest.mark.parametrize(
