@@ -8,6 +8,7 @@ provider = Provider(
     name="aws",
     buckets={"s3": "portable_aws.blob:S3Bucket"},
     tables={"dynamodb": "portable_aws.kv:DynamoTable"},
+    queues={"sqs": "portable_aws.queue:SqsQueue", "sqs+fifo": "portable_aws.queue:SqsFifoQueue"},
     defaults={"bucket": "s3", "table": "dynamodb", "queue": "sqs"},
     capabilities="portable_aws.limits:CAPABILITIES",
     http_codecs=("portable_aws.http:Payload2", "portable_aws.http:Payload1", "portable_aws.http:LoadBalancer"),

@@ -25,6 +25,13 @@ ENCODING = "portable.encoding"
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
+PACKED = "portable.attributes"
+"""The attribute with those, as JSON, that SQS cannot carry as they are.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_MessageAttributeValue.html
+"""
+UNGROUPED = "portable.none."
+"""Begins the group, of its own, of a message that was sent to a FIFO queue without one."""
 FIFO = ".fifo"
 """The end of a FIFO queue's name in AWS; to an app it is part of the kind, as the scheme `sqs+fifo` says it."""
 END_OF_TIME = 253_402_300_800
@@ -55,7 +62,7 @@ def of_records(raw: Mapping[str, Any], context: Context) -> list[Message]:
                 EMPTY,
                 1 if attempt == "1" else int(attempt),
                 sent,
-                text(told, "MessageGroupId") if is_fifo else None,
+                group_of(text(told, "MessageGroupId")) if is_fifo else None,
                 context,
                 record,
             )
@@ -78,7 +85,7 @@ def _of_record(record: Any, context: Context) -> Message:
         whole(told, "ApproximateReceiveCount", 1),
         None if told.get("SentTimestamp") is None else _seconds(whole(told, "SentTimestamp")),
         # A group of a queue that is not FIFO is there for fairness: nothing waits for anything in it.
-        text(told, "MessageGroupId", "") or None if is_fifo else None,
+        group_of(text(told, "MessageGroupId", "")) if is_fifo else None,
         context,
         record,
     )
@@ -97,14 +104,20 @@ def _seconds(milliseconds: int) -> float:
 
 
 def _content(record: Mapping[str, Any]) -> tuple[bytes, Mapping[str, str]]:
+    return content(text(record, "body", ""), attributes_of(mapping(record, "messageAttributes", optional=True)))
+
+
+def content(body: str, attributes: dict[str, str]) -> tuple[bytes, Mapping[str, str]]:
     """Return body and attributes: of the message in it, where a topic sends to the queue without raw delivery."""
-    body, attributes = text(record, "body", ""), attributes_of(mapping(record, "messageAttributes", optional=True))
     if body.startswith("{") and '"TopicArn"' in body:
         notification = _notification(body)
         if notification is not None:
             body = text(notification, "Message")
             attributes |= attributes_of(mapping(notification, "MessageAttributes", optional=True))
-    return content_of(body, attributes), attributes
+    decoded_body = content_of(body, attributes)
+    if PACKED in attributes:
+        attributes |= _unpacked(attributes.pop(PACKED))
+    return decoded_body, attributes
 
 
 def _notification(body: str) -> Mapping[str, Any] | None:
@@ -163,3 +176,50 @@ def _is_refused(character: str) -> bool:
 
 def _base64(body: bytes) -> str:
     return b2a_base64(body, newline=False).decode()
+
+
+def attributes_written(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the attributes to send for *attributes*."""
+    sent = {name: value for name, value in attributes.items() if _is_carried(name, value)}
+    if len(sent) < len(attributes):
+        import json
+
+        sent[PACKED] = json.dumps({name: value for name, value in attributes.items() if name not in sent})
+    return sent
+
+
+def _is_carried(name: str, value: str) -> bool:
+    return (
+        bool(value)
+        and (value.isprintable() or not any(_is_refused(character) for character in value))
+        and name not in (ENCODING, PACKED)
+        and not name.startswith(".")
+        and not name.endswith(".")
+        and ".." not in name
+        and not name.lower().startswith(("aws.", "amazon."))
+        and len(name) <= 256
+    )
+
+
+def _unpacked(packed: str) -> dict[str, str]:
+    import json
+
+    try:
+        found = json.loads(packed)
+    except (ValueError, RecursionError):
+        found = None
+    if type(found) is not dict or not all(type(value) is str for value in found.values()):
+        raise InvalidArgument(f"the attribute {PACKED} is not what portable writes")
+    return found
+
+
+def no_group() -> str:
+    """Return a group that no other message is in: every message of a FIFO queue is in one."""
+    import os
+
+    return UNGROUPED + os.urandom(8).hex()
+
+
+def group_of(group: str) -> str | None:
+    """Return the group that the sender named; None where it named none."""
+    return None if not group or group.startswith(UNGROUPED) else group

@@ -11,7 +11,7 @@ from portable_contracts.provider import Opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from portable_contracts.events import Event
@@ -24,9 +24,11 @@ SINGLE = "aws.http.alb~single"
 _FRESH = {
     "bucket": {"s3": "portable_aws._fresh_blob"},
     "table": {"dynamodb": "portable_aws._fresh_kv"},
+    "queue": {"sqs": "portable_aws._fresh_queue", "sqs+fifo": "portable_aws._fresh_fifo"},
 }
 """By kind and scheme, the module that makes and removes resources: `create(harness, options)`, `destroy(address)`,
-`unreachable(harness)`, `refusal(reason)`; `leftovers(address)` of buckets."""
+`unreachable(harness)`, `refusal(reason)`; `leftovers(address)` of buckets; where the service's clock can be moved,
+`move_clock(harness, ahead)`, which says whether it was."""
 
 
 class FunctionFailed(Exception):
@@ -41,8 +43,8 @@ class AwsHarness(Harness):
     def __init__(self) -> None:
         self._started: Any = None
         """The suite's `lambda_runtime.Embedded`."""
-        self._of_table = False
-        """The resource that was made last is a table: what has expired there is told by the callers' clock."""
+        self._move_clock: Callable[[Harness, float], bool] | None = None
+        """Of the resource that was made last, if its clock can be moved."""
         self._passed = 0.0
 
     def __exit__(self, *_: object) -> None:
@@ -59,9 +61,11 @@ class AwsHarness(Harness):
         return "live" if is_live(scheme.partition("+")[0]) else "emulator"
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        self._of_table = kind == "table"
-        self._passed *= self._of_table
-        address: str = _fresh(scheme).create(self, options)
+        fresh = _fresh(scheme)
+        address: str = fresh.create(self, options)
+        self._move_clock = getattr(fresh, "move_clock", None)
+        if not self.moves_time():
+            self._move_clock, self._passed = None, 0.0
         return address
 
     def destroy(self, address: str) -> None:
@@ -93,13 +97,14 @@ class AwsHarness(Harness):
         return Opening(clock=lambda: time.time() + self._passed, options=options)
 
     def pass_time(self, seconds: float) -> None:
-        if self._of_table:
-            self._passed += seconds
-        else:
+        if self._move_clock is None:
             super().pass_time(seconds)
+        else:
+            self._passed += seconds
+            self._move_clock(self, self._passed)
 
     def moves_time(self) -> bool:
-        return self._of_table
+        return self._move_clock is not None and self._move_clock(self, self._passed)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         return document["raw"], _fronts.LambdaContext(**document.get("context", {}))
