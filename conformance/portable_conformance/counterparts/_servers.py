@@ -137,7 +137,13 @@ def _start(
 
 
 _children: list[subprocess.Popen[bytes]] = []
-"""Kept, so that Python does not warn of a child that nobody waited for."""
+
+
+@atexit.register
+def _leave_running() -> None:
+    """Keep Python from warning of servers that outlive this process: whoever began the run stops them."""
+    for process in _children:
+        process.returncode = process.returncode or 0
 
 
 def _listens(port: int) -> bool:
