@@ -8,6 +8,7 @@ provider = Provider(
     name="gcp",
     buckets={"gs": "portable_gcp.blob:GSBucket"},
     tables={"firestore": "portable_gcp.kv:FirestoreTable"},
+    queues={"pubsub": "portable_gcp.queue:PubSubQueue"},
     defaults={"bucket": "gs", "table": "firestore", "queue": "pubsub"},
     capabilities="portable_gcp.limits:CAPABILITIES",
     http_codecs=("portable_gcp.http:FlaskRequest",),

@@ -6,11 +6,9 @@ own. `google.cloud.firestore.Client` is what `native()` gives.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import grpc
-import grpc.experimental
 from google.api_core.exceptions import from_grpc_error
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import firestore
@@ -19,8 +17,7 @@ from google.cloud.firestore_v1.types import firestore as types
 
 from portable_contracts._value import Value
 from portable_contracts.clients import Clients
-from portable_contracts.errors import InvalidArgument
-from portable_gcp import _clients
+from portable_gcp import _channels, _clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,15 +33,6 @@ _RunQueryResponse: Any = types.RunQueryResponse.pb()
 
 SECONDS = 30.0
 """How long a call may take."""
-_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
-    # Else the channel of a forked child would share its parent's connection, by way of gRPC's pool of them.
-    ("grpc.use_local_subchannel_pool", 1),
-    # A stream is read by the thread that asked for it: a third less work than through a thread of its own.
-    (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
-)
 _METHODS = "/google.firestore.v1.Firestore/"
 _EMULATOR_PROJECT = "google-cloud-firestore-emulator"
 """What the SDK calls the project of an emulator where nothing names one."""
@@ -81,29 +69,14 @@ class Database(Value):
 
     def emulator(self) -> str | None:
         """Return host and port of the emulator in use."""
-        if self.endpoint is None:
-            return os.environ.get("FIRESTORE_EMULATOR_HOST")
-        return self.endpoint.removeprefix("http://") if self.endpoint.startswith("http://") else None
+        return _channels.emulator(self.endpoint, "FIRESTORE_EMULATOR_HOST")
 
     def project_name(self) -> str:
         """Return the project. Raises InvalidArgument where neither the address nor the environment names one."""
-        project = self.project or os.environ.get("GOOGLE_CLOUD_PROJECT") or os.environ.get("GCLOUD_PROJECT")
-        if not project:
-            project = _clients.credentials()[1] if self.emulator() is None else _EMULATOR_PROJECT
-        if not project:
-            raise InvalidArgument(
-                "no project is known: add ?project=NAME to the address, or set the variable GOOGLE_CLOUD_PROJECT"
-            )
-        return project
+        return _channels.project_name(self.project, emulated=_EMULATOR_PROJECT if self.emulator() else None)
 
     def channel(self) -> grpc.Channel:
-        emulator = self.emulator()
-        if emulator is not None:
-            return grpc.insecure_channel(emulator, options=_OPTIONS)
-        host = (self.endpoint or f"https://{FirestoreGrpcTransport.DEFAULT_HOST}").removeprefix("https://").rstrip("/")
-        credentials, _ = _clients.credentials()
-        channel: grpc.Channel = FirestoreGrpcTransport.create_channel(host, credentials=credentials, options=_OPTIONS)
-        return channel
+        return _channels.channel(self.endpoint, self.emulator(), FirestoreGrpcTransport)
 
 
 class Service:

@@ -11,7 +11,7 @@ import json
 import os
 from http.client import HTTPConnection
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from portable_contracts.provider import Address
@@ -30,7 +30,7 @@ _given = os.environ.get("PORTABLE_CONFORMANCE_GS", "").rstrip("/")
 EVIDENCE = "wire fake" if not _given else "live" if _given.startswith("gs:") else "emulator"
 
 
-def create(harness: Harness) -> str:
+def create(harness: Harness, options: Mapping[str, Any]) -> str:
     """Make a bucket and return its address. Raises MissingCounterpart."""
     from portable_gcp._storage import storage_at
 

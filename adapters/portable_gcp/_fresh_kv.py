@@ -28,7 +28,7 @@ _PROJECT = "portable-conformance"
 EVIDENCE = "live" if _given.startswith("firestore:") else "emulator" if _given or _emulator else "wire fake"
 
 
-def create(harness: Harness) -> str:
+def create(harness: Harness, options: Mapping[str, Any]) -> str:
     """Return the address of an empty collection. Raises MissingCounterpart."""
     return str(_address(harness, f"portable-{_RUN}-{next(_numbers)}", EMPTY))
 

@@ -12,6 +12,7 @@ from portable_contracts.reading import decoded, mapping, moment, parse_moment, t
 from portable_gcp._context import context_of
 from portable_gcp._firestore import documents
 from portable_gcp._packing import restored
+from portable_gcp._pubsub_messages import read as read_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _message(data: Mapping[str, Any], queue: str, context: Any, raw: Any) -> Mes
         text(message, "messageId", "") or text(message, "message_id", context.invocation_id),
         queue,
         decoded(message, "data", True),
-        {name: str(value) for name, value in mapping(message, "attributes", optional=True).items()},
+        read_attributes({name: str(value) for name, value in mapping(message, "attributes", optional=True).items()}),
         whole(data, "deliveryAttempt", 1),
         moment(message, sent) if message.get(sent) is not None else None,
         text(message, "orderingKey", "") or None,

@@ -1,7 +1,8 @@
 """How the suite runs an app on functions-framework, in this process, over WSGI; and where its resources come from.
 
-Who makes those, by kind and scheme, is a module: `create(harness)`, `destroy(address)`, `unreachable(harness)`,
-`leftovers(address)`, `upstream(address)`, `through(address, host, port)`, `refusal(reason)` and `EVIDENCE`.
+Who makes those, by kind and scheme, is a module: `create(harness, options)`, `destroy(address)`,
+`unreachable(harness)`, `leftovers(address)`, `upstream(address)`, `through(address, host, port)`, `refusal(reason)` and
+`EVIDENCE`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from portable_contracts.http import Response
     from portable_contracts.provider import Runner
 
-_FRESH = {"bucket": {"gs": "portable_gcp._fresh_blob"}, "table": {"firestore": "portable_gcp._fresh_kv"}}
+_FRESH = {
+    "bucket": {"gs": "portable_gcp._fresh_blob"},
+    "table": {"firestore": "portable_gcp._fresh_kv"},
+    "queue": {"pubsub": "portable_gcp._fresh_queue"},
+}
 _MODULES = {scheme: module for schemes in _FRESH.values() for scheme, module in schemes.items()}
 
 SOURCE = '''\
@@ -59,9 +64,10 @@ class GcpHarness(Harness):
 
     def __init__(self) -> None:
         self._functions: dict[str, Any] = {}
-        self._of_table = False
-        """Whether the last resource was a table: its clock is the one that drivers are opened with."""
-        self._passed = 0.0
+        self._kind = ""
+        """Of the resource that was made last."""
+        self._passed = {"table": 0.0, "queue": 0.0}
+        """By which clocks are ahead: for tables that with which drivers are opened, for queues the fake's too."""
 
     def schemes(self, kind: str) -> Sequence[str]:
         return tuple(_FRESH.get(kind, {}))
@@ -71,9 +77,8 @@ class GcpHarness(Harness):
         return evidence
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        self._of_table = kind == "table"
-        self._passed *= self._of_table
-        address: str = _fresh(scheme).create(self)
+        self._kind = kind
+        address: str = _fresh(scheme).create(self, options)
         return address
 
     def destroy(self, address: str) -> None:
@@ -100,16 +105,18 @@ class GcpHarness(Harness):
         return answer
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(clock=lambda: time.time() + self._passed, options=options)
+        return Opening(clock=lambda: time.time() + self._passed.get(self._kind, 0.0), options=options)
 
     def pass_time(self, seconds: float) -> None:
-        if self._of_table:
-            self._passed += seconds
-        else:
+        if not self.moves_time():
             super().pass_time(seconds)
+            return
+        if self._kind == "queue":
+            _fresh("pubsub").pass_time(self, seconds)
+        self._passed[self._kind] += seconds
 
     def moves_time(self) -> bool:
-        return self._of_table
+        return self._kind == "table" or (self._kind == "queue" and _fresh("pubsub").OWN_CLOCK)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         request = flask_request(document["raw"])

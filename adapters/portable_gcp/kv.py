@@ -19,11 +19,11 @@ from google.cloud.firestore_v1.types import query as query_types
 from portable_contracts.errors import AlreadyExists, Conflict, InvalidArgument, PortableError, Unavailable
 from portable_contracts.kv import Create, Delete, KVDriver, Put
 from portable_contracts.provider import Page
+from portable_gcp import _call_errors as errors
 from portable_gcp import _documents
-from portable_gcp import _firestore_errors as errors
 from portable_gcp._addresses import parameters
+from portable_gcp._call_errors import Refused, refusal
 from portable_gcp._documents import Version
-from portable_gcp._firestore_errors import Refused, refusal
 from portable_gcp._firestore_service import CommitRequest, Database, RunQueryRequest
 from portable_gcp._packing import PACKED, escaped
 from portable_gcp.limits import FIRESTORE
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from portable_contracts.kv import Item
     from portable_contracts.provider import Address, Opening
-    from portable_gcp._firestore_errors import Reasons
+    from portable_gcp._call_errors import Reasons
 
     Message = Any
 

@@ -1,6 +1,7 @@
-"""Which portable error an error of Google's client for Firestore is.
+"""Which portable error an error of a service that speaks gRPC is: Firestore and Pub/Sub.
 
-https://docs.cloud.google.com/firestore/docs/understand-error-codes
+https://docs.cloud.google.com/firestore/docs/understand-error-codes,
+https://docs.cloud.google.com/pubsub/docs/reference/error-codes
 """
 
 from __future__ import annotations
