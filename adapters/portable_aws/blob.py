@@ -48,6 +48,7 @@ CODES: Mapping[str, type[PortableError]] = {
     "EntityTooLarge": LimitExceeded,
     "IllegalLocationConstraintException": InvalidArgument,
     "IncompleteBody": Unavailable,
+    "InternalError": Unavailable,  # Of one key among many there is no status.
     "InvalidArgument": InvalidArgument,
     "InvalidBucketName": InvalidArgument,
     "InvalidObjectState": PortableError,  # Archived. It has the status of a denial, and is none.
@@ -59,6 +60,7 @@ CODES: Mapping[str, type[PortableError]] = {
     "NotImplemented": Unsupported,
     "OperationAborted": Unavailable,
     "PermanentRedirect": InvalidArgument,
+    "ServiceUnavailable": Unavailable,
     "PreconditionFailed": Conflict,
     "412": Conflict,
     "XAmzContentSHA256Mismatch": Unavailable,
@@ -116,7 +118,8 @@ class S3Bucket(BlobDriver):
             if code == "PreconditionFailed":
                 if operation in _COPYING:
                     return Unavailable  # The source changed since it was looked at.
-                return AlreadyExists if error.response["Error"].get("Condition") == _ABSENT else Conflict
+                condition = error.response.get("Error", {}).get("Condition")
+                return AlreadyExists if condition == _ABSENT else Conflict
             if code == "NoSuchKey" and operation in _GUARDED:
                 return Conflict
         return _errors.classify(error, CODES)

@@ -329,6 +329,7 @@ class _Connection:
         size = -1 if chunked else int(headers.get("content-length") or 0)
         request = Request(method, target, headers, size, time.monotonic())
         fault = self._proxy.fault_for(request, early=True)
+        body = b""
         if fault is None:
             if headers.get("expect", "").lower() == "100-continue":
                 self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -349,14 +350,15 @@ class _Connection:
         return False
 
     def _relay(self, answer: BufferedReader, fault: Fault | None, method: str) -> bool:
-        status = 100
-        while 100 <= status < 200:
+        while True:
             head = _read_head(answer)
             if not head:
                 self._reset()
                 return False
             status_line, headers = _parsed(head)
             status = int(status_line.split(" ", 2)[1])
+            if status >= 200:
+                break
         lasting, pieces = _framed(answer, headers, bodiless=method == "HEAD" or status in (204, 304))
         if fault is not None and fault.answer is not None:
             for _ in pieces:

@@ -84,6 +84,10 @@ class TestErrors:
     ) -> None:
         assert driver.classify(answered(status, code, operation)) is kind
 
+    @pytest.mark.parametrize("code", ["InternalError", "ServiceUnavailable", "SlowDown"])
+    def test_a_key_among_many_that_failed_may_be_tried_again(self, code: str) -> None:
+        assert driver.classify(sdk.ClientError({"Error": {"Code": code}}, "DeleteObjects")) is Unavailable
+
     def test_the_condition_that_failed_tells_a_create_from_a_guarded_write(self) -> None:
         error = answered(412, "PreconditionFailed", "PutObject", Condition="If-None-Match")
 
