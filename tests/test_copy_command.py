@@ -43,7 +43,7 @@ def copy(*arguments: str) -> Result:
     return CliRunner().invoke(commands, ["copy", *arguments])
 
 
-def started(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+def started(*arguments: str, **options: Any) -> Any:
     return subprocess.Popen([sys.executable, "-m", "portable", "copy", *arguments], **options)
 
 
