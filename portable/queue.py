@@ -107,8 +107,8 @@ class Queue(Resource):
         if lease is None:
             leased = float(max(capabilities.min_lease_seconds, min(LEASE, capabilities.max_lease_seconds)))
         else:
-            self._require("choose_lease", "receive(lease=...)")
             leased = lease_seconds(self, "lease", lease, "receive")
+            self._require("choose_lease", "receive(lease=...)")
         messages: list[Message] = []
         while True:
             asked = min(limit - len(messages), capabilities.max_receive_batch)

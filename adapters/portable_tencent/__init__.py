@@ -7,6 +7,7 @@ from portable_contracts.provider import Provider
 provider = Provider(
     name="tencent",
     buckets={"cos": "portable_tencent.blob:CosBucket"},
+    queues={"cmq": "portable_tencent.queue:CmqQueue"},
     defaults={"bucket": "cos", "table": "redis", "queue": "cmq"},
     capabilities="portable_tencent.limits:CAPABILITIES",
     http_codecs=(

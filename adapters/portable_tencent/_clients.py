@@ -28,6 +28,7 @@ CONNECTIONS = 64
 
 _SESSIONS: Clients[requests.Session] = Clients()
 _CLIENTS: Clients[CosClient] = Clients()
+_PROXIES: Clients[dict[str, str]] = Clients()
 
 # The SDK writes signatures, and what keys they were made of, to its log. Whoever wants that sets the level himself.
 _log = logging.getLogger("qcloud_cos")
@@ -107,6 +108,11 @@ class CosClient(CosS3Client):  # type: ignore[misc]  # the SDK has no types
     def _note(self, answer: requests.Response, **_: Any) -> None:
         if answer.status_code >= 400:
             self._refused.retry_after = answer.headers.get("Retry-After")
+
+
+def proxies(url: str) -> dict[str, str]:
+    """Return the proxies of the environment for the host of *url*."""
+    return _PROXIES.get(urlsplit(url).netloc, lambda: get_environ_proxies(url))
 
 
 def client(service: str, *, region: str, endpoint: str | None = None, domain: str | None = None) -> CosClient:

@@ -59,14 +59,15 @@ def classify(error: Exception) -> type[PortableError]:
     if isinstance(error, PortableError):
         return type(error)
     if isinstance(error, CosServiceError):
-        return _CODES.get(code_of(error)) or _of_status(status_of(error))
+        return _CODES.get(code_of(error)) or of_status(status_of(error))
     if isinstance(error, CosClientError):
         # The SDK hides what went wrong on the wire in an error of its own.
         return _of_wire(error.__context__) if error.__context__ is not None else PortableError
     return _of_wire(error)
 
 
-def _of_status(status: int) -> type[PortableError]:
+def of_status(status: int) -> type[PortableError]:
+    """Return what an answer with *status* is that says no more."""
     if status in (408, 504):
         return Timeout
     if status == 429 or status >= 500:

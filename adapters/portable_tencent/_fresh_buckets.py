@@ -8,10 +8,8 @@ the credentials of the environment.
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from typing import Any
-from urllib.parse import urlsplit
 
 from portable_contracts.errors import NotFound
 from portable_contracts.provider import Address, Opening
@@ -20,7 +18,9 @@ from portable_tencent.blob import CosBucket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from portable_tencent._fresh_account import FreshAccount
 
 PLACE = "PORTABLE_CONFORMANCE_COS"
 _REFUSALS = {
@@ -32,13 +32,10 @@ _REFUSALS = {
 
 
 class FreshBuckets:
-    """Makes buckets and removes them; *counterpart* gives the suite's modules of that name."""
+    """Makes buckets and removes them."""
 
-    def __init__(self, counterpart: Callable[[str], Any]) -> None:
-        self._counterpart = counterpart
-        self._server: Any = None
-        self._identity = ""
-        self._ahead = 0.0
+    def __init__(self, account: FreshAccount) -> None:
+        self._account = account
 
     @property
     def live(self) -> bool:
@@ -48,18 +45,17 @@ class FreshBuckets:
         place = self._place()
         name, _, appid = place.name.rpartition("-")
         fresh = place.replace(name=f"{name}-{uuid.uuid4().hex[:12]}-{appid}")
-        if self._server is not None:
-            self._set_clock(0.0)
-            _driver(fresh).native().create_bucket(fresh.name)
-            port = self._steer("domain", bucket=fresh.name)
+        if not self.live:
+            self._account.set_clock(0.0)  # The SDK signs by the machine's.
+        _driver(fresh).native().create_bucket(fresh.name)
+        if not self.live:
+            port = self._account.steer("cos", "domain", bucket=fresh.name)
             fresh = fresh.replace(parameters={**fresh.parameters, "domain": f"http://127.0.0.1:{port}"})
-        else:
-            _driver(fresh).native().create_bucket(fresh.name)
         return str(fresh)
 
     def destroy(self, address: Address) -> None:
-        if self._server is not None:
-            self._steer("drop", bucket=address.name)
+        if not self.live:
+            self._account.steer("cos", "drop", bucket=address.name)
             return
         driver = _driver(address)
         for told in _uploads(driver, address.name):
@@ -81,13 +77,6 @@ class FreshBuckets:
         place = self._place()
         return str(place.replace(name="portable-no-such-bucket-" + place.name.rpartition("-")[2]))
 
-    def upstream(self, address: Address) -> tuple[str, int] | None:
-        endpoint = urlsplit(address.parameters.get("endpoint", ""))
-        return (endpoint.hostname, endpoint.port) if endpoint.hostname and endpoint.port else None
-
-    def through(self, address: Address, host: str, port: int) -> str:
-        return str(address.replace(parameters={**address.parameters, "endpoint": f"http://{host}:{port}"}))
-
     def refusal(self, reason: str) -> tuple[int, Mapping[str, str], bytes]:
         status, code, message = _REFUSALS[reason]
         body = (
@@ -96,39 +85,12 @@ class FreshBuckets:
         )
         return status, {"Content-Type": "application/xml"}, body.encode()
 
-    def pass_time(self, seconds: float) -> None:
-        if self._server is None:
-            time.sleep(seconds)
-        else:
-            self._set_clock(self._ahead + seconds)
-
-    def clock(self) -> float:
-        return time.time() + self._ahead
-
     def _place(self) -> Address:
         if self.live:
             return Address.parse(os.environ[PLACE])
-        if self._server is None:
-            self._server = self._counterpart("cos").start()
-            self._identity = f"AKIDportable-role-{uuid.uuid4().hex[:8]}"
-            self._sign_in()
-        return Address.parse(f"cos://portable-1250000000?region=ap-guangzhou&endpoint={self._server.url}")
-
-    def _sign_in(self) -> None:
-        """Set what SCF sets for a function with a role; each process has a key, so a clock, of its own."""
-        account = self._counterpart("cos").account(self._identity)
-        os.environ["TENCENTCLOUD_SECRETID"] = self._identity
-        os.environ["TENCENTCLOUD_SECRETKEY"] = account.key
-        os.environ["TENCENTCLOUD_SESSIONTOKEN"] = account.token
-
-    def _set_clock(self, ahead: float) -> None:
-        if ahead != self._ahead:
-            self._steer("clock", key=self._identity, ahead=str(ahead))
-            self._ahead = ahead
-
-    def _steer(self, command: str, **parameters: str) -> str:
-        answer: str = self._counterpart("cos").steer(self._server, command, **parameters)
-        return answer
+        return Address.parse(
+            f"cos://portable-1250000000?region=ap-guangzhou&endpoint={self._account.server('cos').url}"
+        )
 
 
 def _driver(address: Address) -> CosBucket:

@@ -10,8 +10,10 @@ from binascii import a2b_base64
 from portable_contracts.bodies import text_or_base64
 from portable_contracts.harness import Harness
 from portable_contracts.provider import Address, Opening
-from portable_tencent import _fronts, _occurrences
+from portable_tencent import _fresh_queues, _fronts, _occurrences
+from portable_tencent._fresh_account import FreshAccount
 from portable_tencent._fresh_buckets import FreshBuckets
+from portable_tencent._fresh_queues import FreshQueues
 from portable_tencent.custom_runtime import serve
 from portable_tencent.entry import entry
 from portable_tencent.web import application
@@ -38,43 +40,54 @@ class TencentHarness(Harness):
 
     def __init__(self) -> None:
         self._started: dict[str, Any] = {}
-        self._buckets = FreshBuckets(self.counterpart)
+        self._account = FreshAccount(self.counterpart)
+        self._buckets = FreshBuckets(self._account)
+        self._queues = FreshQueues(self._account)
 
     def __exit__(self, *_: object) -> None:
         while self._started:
             self._started.popitem()[1].stop()
 
     def schemes(self, kind: str) -> Sequence[str]:
-        return {"bucket": ("cos",)}.get(kind, ())
+        return {"bucket": ("cos",), "queue": ("cmq",)}.get(kind, ())
 
     def evidence(self, scheme: str) -> str:
         return "live" if scheme == "cos" and self._buckets.live else "wire fake"
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
-        return self._buckets.create(options)
+        return self._queues.create(options) if scheme == "cmq" else self._buckets.create(options)
 
     def destroy(self, address: str) -> None:
-        self._buckets.destroy(Address.parse(address))
+        parsed = Address.parse(address)
+        (self._queues if parsed.scheme == "cmq" else self._buckets).destroy(parsed)
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(clock=self._buckets.clock, options=options)
+        return Opening(clock=self._account.clock, options=options)
 
     def pass_time(self, seconds: float) -> None:
-        self._buckets.pass_time(seconds)
+        if self.moves_time():
+            self._account.set_clock(self._account.ahead + seconds)
+        else:
+            super().pass_time(seconds)
+
+    def moves_time(self) -> bool:
+        return not self._buckets.live
 
     def unreachable(self, kind: str, scheme: str) -> str | None:
-        return self._buckets.unreachable()
+        return self._queues.unreachable() if scheme == "cmq" else self._buckets.unreachable()
 
     def leftovers(self, address: str) -> Sequence[str]:
         return self._buckets.leftovers(Address.parse(address))
 
     def upstream(self, address: str) -> tuple[str, int] | None:
-        return self._buckets.upstream(Address.parse(address))
+        return _fresh_queues.upstream(Address.parse(address))
 
     def through(self, address: str, host: str, port: int) -> str:
-        return self._buckets.through(Address.parse(address), host, port)
+        return _fresh_queues.through(Address.parse(address), host, port)
 
     def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+        if Address.parse(address).scheme == "cmq":
+            return _fresh_queues.refusal(reason)
         return self._buckets.refusal(reason)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:

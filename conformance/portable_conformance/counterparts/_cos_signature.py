@@ -6,12 +6,11 @@ import hashlib
 import hmac
 from urllib.parse import parse_qsl, quote, unquote
 
-from portable_contracts._value import Value
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from portable_conformance.counterparts._tencent_accounts import Account
     from portable_conformance.counterparts._wire import WireRequest
 
 _FIELDS = (
@@ -24,13 +23,6 @@ _FIELDS = (
     "q-signature",
 )
 _TOKEN = "x-cos-security-token"
-
-
-class Account(Value):
-    """Whom the server knows: a key, and the token that a role's key comes with."""
-
-    key: str
-    token: str = ""
 
 
 class Refusal(Exception):

@@ -7,25 +7,15 @@ from http.client import HTTPConnection
 from urllib.parse import urlencode
 
 from portable_conformance.counterparts import _servers
-from portable_conformance.counterparts.cos_server import account_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from portable_conformance.counterparts._cos_signature import Account
     from portable_conformance.counterparts._servers import Server
 
 
 def start() -> Server:
     """Return the running server. Raises MissingCounterpart."""
     return _servers.serve("cos", lambda ports, _: [sys.executable, "-m", f"{__package__}.cos_server", str(ports[0])])
-
-
-def account(identity: str) -> Account:
-    """Return the secret key and the token of an access key, which begins with `AKIDportable`; `role` has a token."""
-    found = account_of(identity)
-    if found is None:
-        raise ValueError(f"{identity!r} is no access key of the server: begin it with AKIDportable")
-    return found
 
 
 def steer(server: Server, command: str, **parameters: str) -> str:

@@ -32,8 +32,9 @@ from portable_conformance.counterparts._cos_operations import (
     span_of,
     version_header,
 )
-from portable_conformance.counterparts._cos_signature import Account, Refusal, check
+from portable_conformance.counterparts._cos_signature import Refusal, check
 from portable_conformance.counterparts._cos_store import LONGEST_KEY, Bucket, checked_headers
+from portable_conformance.counterparts._tencent_accounts import account_of
 from portable_conformance.counterparts._wire import Listener, WireAnswer, WireRequest
 
 TYPE_CHECKING = False
@@ -41,14 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _HOST = re.compile(r"([a-z0-9-]+-[0-9]+)\.cos\.([a-z0-9-]+)\.(?:myqcloud\.com|tencentcos\.cn)")
-
-
-def account_of(identity: str) -> Account | None:
-    """Return the account of an access key: whatever begins as ours does is one, a role's if it says so."""
-    if not identity.startswith("AKIDportable"):
-        return None
-    key = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    return Account(key, "token-of-" + identity if "role" in identity else "")
 
 
 class Cos:
