@@ -7,6 +7,7 @@ from portable_contracts.provider import Provider
 provider = Provider(
     name="azure",
     buckets={"azblob": "portable_azure.blob:AzureBucket"},
+    tables={"aztable": "portable_azure.kv:AzureTable"},
     defaults={"bucket": "azblob", "table": "aztable", "queue": "azqueue"},
     capabilities="portable_azure.limits:CAPABILITIES",
     http_codecs=("portable_azure.http:FunctionsRequest",),

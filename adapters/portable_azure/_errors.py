@@ -5,7 +5,8 @@ https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2 (re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import (
     AzureError,
@@ -124,20 +125,34 @@ def classify(error: BaseException) -> type[PortableError]:
             return found
         if isinstance(error, ClientAuthenticationError):  # The credential's: there was no answer of the service.
             return PermissionDenied
-        # The SDK wraps what happened while it read an answer.
+        # The SDK wraps what happened while it read an answer: its own errors, or those of requests, which are OSErrors.
         inner = error.inner_exception or error.__cause__
-        if error.status_code in (None, 200, 206) and isinstance(inner, AzureError) and inner is not error:
-            return classify(inner)
+        if error.status_code in (None, 200, 206) and inner is not error:
+            if isinstance(inner, AzureError):
+                return classify(inner)
+            if isinstance(inner, OSError):
+                return Timeout if isinstance(inner, TimeoutError) else Unavailable
     return PortableError
 
 
 def code_of(error: BaseException) -> str:
     """Return the service's own code, `"BlobNotFound"`; empty where it sent none."""
     code = getattr(error, "error_code", None)
-    if code is None:
-        response = getattr(error, "response", None)
-        code = response.headers.get("x-ms-error-code") if response is not None else None
+    response = getattr(error, "response", None)
+    if not code and response is not None:
+        code = response.headers.get("x-ms-error-code") or _code_in(response)
     return str(getattr(code, "value", code) or "")
+
+
+def _code_in(response: Any) -> str:
+    """Return the code in the JSON that tables answer; their SDK does not always read it."""
+    if "json" not in response.headers.get("content-type", ""):
+        return ""
+    try:
+        found = json.loads(response.text())["odata.error"]["code"]
+    except (AttributeError, KeyError, TypeError, ValueError, AzureError):
+        return ""
+    return str(found)
 
 
 def explain(error: Exception) -> str:

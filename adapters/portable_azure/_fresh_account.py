@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from itertools import count
 from typing import TYPE_CHECKING
@@ -71,8 +72,8 @@ def through(address: str, host: str, port: int) -> str:
     return str(parsed.replace(parameters={**parsed.parameters, "endpoint": moved}))
 
 
-def refusal(reason: str) -> tuple[int, Mapping[str, str], bytes]:
-    """Return an answer of Azure Storage's.
+def refusal(address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
+    """Return an answer of Azure Storage's: tables answer in JSON, the others in XML.
 
     https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2
     """
@@ -81,5 +82,9 @@ def refusal(reason: str) -> tuple[int, Mapping[str, str], bytes]:
         "failed": (500, "InternalError", "Server encountered an internal error. Please try again after some time."),
         "denied": (403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation."),
     }[reason]
-    body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{sentence}</Message></Error>'
-    return status, {"Content-Type": "application/xml", "x-ms-error-code": code}, body.encode()
+    headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
+    if not address.startswith("aztable:"):
+        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{sentence}</Message></Error>'
+        return status, headers, body.encode()
+    told = {"odata.error": {"code": code, "message": {"lang": "en-US", "value": sentence}}}
+    return status, {**headers, "Content-Type": "application/json"}, json.dumps(told).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+import time
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 _SOURCES = {"queueTrigger": "queueName", "serviceBusTrigger": "queueName", "cosmosDBTrigger": "containerName"}
 """Where a trigger's binding names what it listens to."""
-_FRESH = {"bucket": {"azblob": "portable_azure._fresh_blob"}}
+_FRESH = {
+    "bucket": {"azblob": "portable_azure._fresh_blob"},
+    "table": {"aztable": "portable_azure._fresh_kv"},
+}
 """By kind and scheme, the module that makes and removes resources: `create(harness)`, `destroy(address)`,
 `unreachable(harness)`."""
 
@@ -44,6 +48,9 @@ class AzureHarness(Harness):
         self._serving: tuple[Runner, Any] | None = None
         self._lock = threading.Lock()
         self._numbers = count(1)
+        self._kinds: dict[str, str] = {}
+        """Of the resources that are there, by address."""
+        self._passed = 0.0
 
     def __exit__(self, *_: object) -> None:
         self._serving = None
@@ -61,12 +68,11 @@ class AzureHarness(Harness):
 
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
         address: str = _fresh(kind, scheme).create(self)
+        self._kinds[address] = kind
         return address
 
     def destroy(self, address: str) -> None:
-        scheme = address.partition(":")[0]
-        kind = next(kind for kind, schemes in _FRESH.items() if scheme in schemes)
-        _fresh(kind, scheme).destroy(address)
+        _fresh(self._kinds.pop(address), address.partition(":")[0]).destroy(address)
 
     def unreachable(self, kind: str, scheme: str) -> str | None:
         address: str | None = _fresh(kind, scheme).unreachable(self)
@@ -85,10 +91,16 @@ class AzureHarness(Harness):
     def refusal(self, address: str, reason: str) -> tuple[int, Mapping[str, str], bytes]:
         from portable_azure._fresh_account import refusal
 
-        return refusal(reason)
+        return refusal(address, reason)
 
     def opening(self, options: Mapping[str, Any]) -> Opening:
-        return Opening(options=options)
+        return Opening(clock=lambda: time.time() + self._passed, options=options)
+
+    def pass_time(self, seconds: float) -> None:
+        if set(self._kinds.values()) == {"table"}:
+            self._passed += seconds  # No service knows of items that expire: they do so by the driver's clock.
+        else:
+            time.sleep(seconds)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         worker = _worker()

@@ -32,6 +32,8 @@ def start() -> Server:
             *("--queueHost", "127.0.0.1", "--queuePort", str(ports[1])),
             *("--tableHost", "127.0.0.1", "--tablePort", str(ports[2])),
             *("--inMemoryPersistence", "--silent", "--disableTelemetry"),
+            # A connection that it closes just when it is used again is no fault that the tests are about.
+            *(f"--{service}KeepAliveTimeout=600" for service in ("blob", "queue", "table")),
             "--skipApiVersionCheck",  # The SDK's version of the API is newer than the emulator's.
         ],
         ports=3,
