@@ -120,7 +120,9 @@ class CmqQueue(QueueDriver):
             return PermissionDenied
         if error.message.startswith("(10100)"):
             return NotFound
-        return _CODES.get(error.code) or _cos_errors.of_status(error.code)
+        if error.code < 1000:
+            return _cos_errors.of_status(error.code)
+        return _CODES.get(error.code, PortableError)
 
     def explain(self, error: Exception) -> str:
         if isinstance(error, requests.RequestException):
