@@ -50,7 +50,8 @@ def _key(attribute: Any, where: str) -> str:
 
 def item(image: Mapping[str, Any], where: str, key_names: Mapping[str, Any]) -> Any:
     """Return the value of the item *image*: that of a portable item, else a map of what are no keys."""
-    if "value" in image and "version" in image:
+    version = image.get("version")
+    if "value" in image and type(version) is dict and "S" in version:
         return plain(image["value"], f"{where}.value", portable=True)
     return {name: plain(value, f"{where}.{name}") for name, value in image.items() if name not in key_names}
 

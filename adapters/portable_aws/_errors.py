@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from portable_contracts.errors import (
     InvalidArgument,
@@ -120,13 +121,7 @@ def classify(error: Exception, codes: Mapping[str, type[PortableError]]) -> type
     ):
         return Unavailable
     # An answer that is none, such as half of one.
-    return Unavailable if isinstance(error, (sdk.ChecksumError, _unparsed())) else PortableError
-
-
-def _unparsed() -> type[Exception]:
-    from botocore.parsers import ResponseParserError
-
-    return ResponseParserError
+    return Unavailable if isinstance(error, (sdk.ChecksumError, ResponseParserError)) else PortableError
 
 
 def _of_code(code: str, status: int, codes: Mapping[str, type[PortableError]]) -> type[PortableError]:

@@ -53,6 +53,9 @@ _NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _INT64 = 1 << 63
 _REFUSED, _CANCELED = "ConditionalCheckFailedException", "TransactionCanceledException"
 
+_CROSSED = frozenset({_CANCELED, "TransactionConflictException", "ReplicatedWriteConflictException"})
+"""Another write came between, and this one was not begun."""
+
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html, and each operation's page.
 _KINDS: Mapping[str, type[PortableError]] = {
     _REFUSED: Conflict,
@@ -81,10 +84,10 @@ _REASONS: Mapping[str, type[PortableError]] = {
 
 _THERE = f"(attribute_not_exists({EXPIRES}) OR {EXPIRES} > :now)"
 _AT_VERSION = f"#version = :version AND {_THERE}"
-_ABSENT = f"attribute_not_exists(#partition) OR {EXPIRES} <= :now"
+_ABSENT = f"attribute_not_exists(#partition) OR (attribute_type(#version, :text) AND {EXPIRES} <= :now)"
 _ADD = "SET #value.#field = if_not_exists(#value.#field, :zero) + :by, #version = :new"
 _COUNTS = (
-    f"{_THERE} AND attribute_exists(#version) AND attribute_type(#value, :map) AND attribute_not_exists({FLOATS})"
+    f"{_THERE} AND attribute_type(#version, :text) AND attribute_type(#value, :map) AND attribute_not_exists({FLOATS})"
     " AND (attribute_not_exists(#value.#field) OR #value.#field BETWEEN :least AND :most)"
 )
 
@@ -139,14 +142,12 @@ class DynamoTable(KVDriver):
     def explain(self, error: Exception) -> str:
         code = _errors.code_of(error)
         if code == _REFUSED:
-            return (
-                "there is an item already" if getattr(error, "of_create", False) else "the item is not at the version"
-            )
+            of_create = getattr(error, "of_create", False)
+            return "there is an item already" if of_create else "the item is not at that version"
         if code == _CANCELED:
-            refused = [
-                f"{place}: {kind.__name__}" for place, kind in enumerate(self.reasons(error)) if kind is not None
-            ]
-            return f"nothing was done, because of {', '.join(refused) or 'what the service does not say'}"
+            reasons = enumerate(self.reasons(error))
+            refused = ", ".join(f"operation {index} ({kind.__name__})" for index, kind in reasons if kind is not None)
+            return f"nothing was done, because of {refused or 'what the service does not say'}"
         if code == "ResourceNotFoundException":
             return f"there is no table {self._table} in {self.native().meta.region_name}"
         return _errors.explain(error)
@@ -166,10 +167,7 @@ class DynamoTable(KVDriver):
         return _errors.retry_after(error)
 
     def changed_nothing(self, error: Exception) -> bool:
-        return (
-            _errors.code_of(error) in (_CANCELED, "TransactionConflictException", "ReplicatedWriteConflictException")
-            or _errors.changed_nothing(error)
-        )  # fmt: skip
+        return _errors.code_of(error) in _CROSSED or _errors.changed_nothing(error)
 
     # Items.
 
@@ -191,7 +189,7 @@ class DynamoTable(KVDriver):
         """Return the item, or None where it has expired."""
         partition, sort = self._keys_of(attributes)
         value, version = attributes.get(VALUE), attributes.get(VERSION)
-        if value is None or version is None:
+        if value is None or version is None or "S" not in version:
             keys = (self._partition, self._sort)
             others = {name: plain(each, name) for name, each in attributes.items() if name not in keys}
             return Item(partition, sort, others, FOREIGN)
@@ -217,7 +215,8 @@ class DynamoTable(KVDriver):
         """Return the condition of a write."""
         values: dict[str, Any] = {":now": {"N": repr(now)}}
         if if_absent:
-            condition, names = _ABSENT, {"#partition": self._partition}
+            condition, names = _ABSENT, {"#partition": self._partition, "#version": VERSION}
+            values[":text"] = {"S": "S"}
         elif if_version is not None:
             if if_version == FOREIGN:
                 raise Unsupported(
@@ -313,6 +312,7 @@ class DynamoTable(KVDriver):
         values = {
             ":now": {"N": repr(now)},
             ":map": {"S": "M"},
+            ":text": {"S": "S"},
             ":least": {"N": str(least)},
             ":most": {"N": str(most)},
         }

@@ -342,6 +342,17 @@ class TestOtherTables:
         assert table.get("p", "s").value == {"n": 1, "set": ["a"]}
         assert [item.value for item in table.query("p")] == [{"n": 1, "set": ["a"]}]
 
+    @pytest.mark.parametrize("expires", ["1", "99999999999"])
+    def test_a_create_finds_what_another_program_wrote(
+        self, address: str, table: Table, raw: Any, expires: str
+    ) -> None:
+        item = {"partition": {"S": "p"}, "sort": {"S": "s"}, "expires": {"N": expires}, "version": {"N": "1"}}
+        raw.put_item(TableName=Address.parse(address).name, Item={**item, "value": {"S": "theirs"}})
+
+        with pytest.raises(AlreadyExists):
+            table.create("p", "s", "ours")
+        assert table.get("p", "s").value == {"expires": int(expires), "version": 1, "value": "theirs"}
+
     def test_what_another_program_wrote_may_be_written_over(self, table: Table, foreign: None) -> None:
         table.put("p", "s", "ours")
 
