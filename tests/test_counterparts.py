@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from portable_conformance.counterparts import __main__ as command
-from portable_conformance.counterparts import _programs, _servers
+from portable_conformance.counterparts import _programs, _servers, dynamodb_local
 from portable_contracts.harness import MissingCounterpart
 
 ONE = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
@@ -85,3 +85,11 @@ class TestPrograms:
     def test_a_wrong_call_says_what_to_say(self, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert command.main(arguments) == 2
         assert "install [azurite" in capsys.readouterr().err
+
+
+def test_a_program_in_java_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTABLE_COUNTERPARTS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(MissingCounterpart, match="needs mvn, which is not on this machine"):
+        dynamodb_local.PROGRAM.install()
