@@ -202,10 +202,10 @@ class AzureTable(KVDriver):
             except AzureError as error:
                 error.before_writing = True  # type: ignore[attr-defined]  # for changed_nothing
                 raise
-            alive = there is not None and not _is_expired(there, now)
-            value = _entities.value_of(there) if alive else {}
+            alive = None if there is None or _is_expired(there, now) else there
+            value = {} if alive is None else _entities.value_of(alive)
             total = _sum(value, field, by)
-            entity = _made(partition, sort, {**value, field: total}, _expires(there) if alive else None)
+            entity = _made(partition, sort, {**value, field: total}, None if alive is None else _expires(alive))
             try:
                 if there is None:
                     self.native().create_entity(entity)
