@@ -86,7 +86,12 @@ def checked(
     if dedup is not None:
         _check_key(queue, "dedup", dedup)
         queue._require("dedup", "send(dedup=...)")
-    return Outgoing(content, _checked_attributes(queue, attributes) if attributes else EMPTY, wait, group, dedup)
+    texts = _checked_attributes(queue, attributes) if attributes else EMPTY
+    if texts and not queue._connection.capabilities.attributes_apart:
+        together = len(content) + _attribute_bytes(texts)
+        if together > queue._connection.capabilities.max_body_bytes:
+            raise queue._limit("max_body_bytes", together, "body with its attributes", "send")
+    return Outgoing(content, texts, wait, group, dedup)
 
 
 def seconds(queue: Resource, what: str, duration: timedelta, operation: str, longest: str) -> float:

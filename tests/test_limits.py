@@ -97,6 +97,7 @@ FALLS_SHORT = {
 LACKS = {
     "aws bucket": {"distinct_versions"},
     "azure bucket": {"sign_content_type"},
+    "azure queue": {"attributes_apart"},
     "tencent bucket": {"if_version", "delete_if_version", "distinct_versions"},
     "azure table": {"changes", "sweeps", "scan_segments"},
     "tencent table": {"changes"},

@@ -8,6 +8,7 @@ provider = Provider(
     name="azure",
     buckets={"azblob": "portable_azure.blob:AzureBucket"},
     tables={"aztable": "portable_azure.kv:AzureTable"},
+    queues={"azqueue": "portable_azure.queue:AzureQueue"},
     defaults={"bucket": "azblob", "table": "aztable", "queue": "azqueue"},
     capabilities="portable_azure.limits:CAPABILITIES",
     http_codecs=("portable_azure.http:FunctionsRequest",),

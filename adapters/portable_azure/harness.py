@@ -33,6 +33,7 @@ _SOURCES = {"queueTrigger": "queueName", "serviceBusTrigger": "queueName", "cosm
 _FRESH = {
     "bucket": {"azblob": "portable_azure._fresh_blob"},
     "table": {"aztable": "portable_azure._fresh_kv"},
+    "queue": {"azqueue": "portable_azure._fresh_queue"},
 }
 """By kind and scheme, the module that makes and removes resources: `create(harness)`, `destroy(address)`,
 `unreachable(harness)`."""
@@ -69,6 +70,8 @@ class AzureHarness(Harness):
     def create(self, kind: str, scheme: str, options: Mapping[str, Any]) -> str:
         address: str = _fresh(kind, scheme).create(self)
         self._kinds[address] = kind
+        if self._moves_queues():
+            self._move_queues()
         return address
 
     def destroy(self, address: str) -> None:
@@ -97,10 +100,24 @@ class AzureHarness(Harness):
         return Opening(clock=lambda: time.time() + self._passed, options=options)
 
     def pass_time(self, seconds: float) -> None:
-        if set(self._kinds.values()) == {"table"}:
+        if self.moves_time():
             self._passed += seconds  # No service knows of items that expire: they do so by the driver's clock.
+            if self._moves_queues():
+                self._move_queues()
         else:
             time.sleep(seconds)
+
+    def moves_time(self) -> bool:
+        return set(self._kinds.values()) == {"table"} or self._moves_queues()
+
+    def _moves_queues(self) -> bool:
+        return set(self._kinds.values()) == {"queue"} and self.evidence("azqueue") == "emulator"
+
+    def _move_queues(self) -> None:
+        from portable_azure._fresh_queue import move_clock
+
+        for address in self._kinds:
+            move_clock(address, self._passed)
 
     def invocation(self, shape: str, document: Mapping[str, Any]) -> tuple[Any, Any]:
         worker = _worker()

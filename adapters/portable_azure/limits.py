@@ -81,6 +81,7 @@ AZQUEUE = QueueCapabilities(
     # https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue-trigger
     dead_letters=True,
     # 64 KiB of XML text, so base64, 4 bytes for 3. Attributes travel in an envelope of ours, at the body's expense.
+    attributes_apart=False,
     max_body_bytes=Figure(64 * 1024 * 3 // 4, f"{_REST}/put-message", _READ),
     # Ours, for the next two.
     max_attributes=Figure(9, f"{_REST}/put-message", _READ),

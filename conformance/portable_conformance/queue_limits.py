@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portable_conformance import contract, needs
+from portable_conformance import contract, needs, without
 from portable_conformance._queues import bodies, seconds, take
 from portable_contracts.errors import InvalidArgument, LimitExceeded
 
@@ -25,6 +25,12 @@ TESTED_BYTES = 64 * 1024**2
 
 def noise(size: int) -> bytes:
     return bytes(range(256)) * (size // 256) + b"\x00" * (size % 256)
+
+
+def most_attributes(capabilities: QueueCapabilities) -> dict[str, str]:
+    count = capabilities.max_attributes
+    value = "v" * (capabilities.max_attribute_bytes // count - 10)
+    return {f"n{number:04}": value for number in range(count)}
 
 
 class TestBodySizes:
@@ -60,13 +66,35 @@ class TestBodySizes:
         assert [type(outcome) for outcome in outcomes] == [str, LimitExceeded, str]
         assert sorted(bodies(take(queue, 2))) == [b"1", b"2"]
 
+    @needs("attributes_apart")
     def test_the_largest_body_arrives_with_the_most_attributes(
         self, queue: Queue, capabilities: QueueCapabilities
     ) -> None:
-        count = capabilities.max_attributes
-        value = "v" * (capabilities.max_attribute_bytes // count - 10)
-        attributes = {f"n{number:04}": value for number in range(count)}
+        attributes = most_attributes(capabilities)
         body = noise(min(capabilities.max_body_bytes, TESTED_BYTES))
+        queue.send(body, attributes=attributes)
+        (message,) = take(queue)
+
+        assert message.body == body
+        assert message.attributes == attributes
+
+    @without("attributes_apart")
+    def test_a_body_that_leaves_no_room_for_its_attributes_is_refused(
+        self, queue: Queue, capabilities: QueueCapabilities
+    ) -> None:
+        with pytest.raises(LimitExceeded) as caught:
+            queue.send(bytes(capabilities.max_body_bytes), attributes={"a": "1"})
+
+        assert caught.value.limit == "max_body_bytes"
+        assert caught.value.actual > caught.value.allowed
+        assert queue.receive() == []
+
+    @without("attributes_apart")
+    def test_a_body_that_leaves_room_for_the_most_attributes_arrives_with_them(
+        self, queue: Queue, capabilities: QueueCapabilities
+    ) -> None:
+        attributes = most_attributes(capabilities)
+        body = noise(capabilities.max_body_bytes - 2 * capabilities.max_attribute_bytes)
         queue.send(body, attributes=attributes)
         (message,) = take(queue)
 

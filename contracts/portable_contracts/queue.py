@@ -66,6 +66,8 @@ class QueueCapabilities(Capabilities):
     dedup: bool = False
     dead_letters: bool = True
     """A message that was received `max_attempts` times moves to the dead-letter queue, whoever moves it."""
+    attributes_apart: bool = True
+    """Attributes have room of their own; without it they count against `max_body_bytes`."""
     push: bool = True
     """The platform calls the function; without it a poller of ours must."""
     max_body_bytes: int = 48 * 1024

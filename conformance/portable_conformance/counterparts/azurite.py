@@ -27,7 +27,10 @@ def start() -> Server:
     return _servers.serve(
         "azurite",
         lambda ports, folder: [
-            *(node, "--require", str(Path(__file__).with_name("azurite_mended.js")), script),
+            node,
+            *("--require", str(Path(__file__).with_name("azurite_mended.js"))),
+            *("--require", str(Path(__file__).with_name("azurite_time.js"))),
+            script,
             *("--blobHost", "127.0.0.1", "--blobPort", str(ports[0])),
             *("--queueHost", "127.0.0.1", "--queuePort", str(ports[1])),
             *("--tableHost", "127.0.0.1", "--tablePort", str(ports[2])),
