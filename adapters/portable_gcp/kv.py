@@ -29,7 +29,7 @@ from portable_gcp._packing import PACKED, escaped
 from portable_gcp.limits import FIRESTORE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from portable_contracts.kv import Item
     from portable_contracts.provider import Address, Opening
@@ -123,10 +123,7 @@ class FirestoreTable(KVDriver):
         _documents.fill(write.update, partition, sort, value, moment)
         if if_version is not None:
             write.current_document.CopyFrom(_guard(if_version, now))
-            try:
-                answer = self._database.service().commit(request)
-            except GoogleAPICallError as error:
-                raise refusal(error) or error from error
+            answer = self._commit_guarded(request)
         elif if_absent:
             answer = self._create(request, write, now)
         else:
@@ -156,10 +153,7 @@ class FirestoreTable(KVDriver):
             self._database.service().commit(request)
             return
         write.current_document.CopyFrom(_guard(if_version, now))
-        try:
-            self._database.service().commit(request)
-        except GoogleAPICallError as error:
-            raise refusal(error) or error from error
+        self._commit_guarded(request)
 
     def increment(self, partition: str, sort: str, field: str, by: int, *, now: float) -> int:
         # The service's own increment takes the place of what is no number, stops at the largest one, and does not see
@@ -301,6 +295,16 @@ class FirestoreTable(KVDriver):
             time.sleep(wait)
         raise _contended("transact")
 
+    def _commit_guarded(self, request: Message) -> Message:
+        """Commit a write that has a precondition. Raises Refused where that does not hold."""
+        try:
+            return self._database.service().commit(request)
+        except GoogleAPICallError as error:
+            refused = refusal(error)
+            if refused is None:
+                raise
+            raise refused from error
+
     def _request(self) -> Message:
         return CommitRequest(database=self._database.service().root)
 
@@ -392,7 +396,7 @@ def _reason(
     return None if matches else Conflict
 
 
-def _waits() -> Any:
+def _waits() -> Iterator[float]:
     """Give the seconds to wait after each attempt, more and more of them and never the same, until the time is over."""
     limit = time.monotonic() + CONTENTION_SECONDS
     longest = 0.002
