@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
@@ -30,6 +31,11 @@ def destroy(address: str) -> None:
 def unreachable(harness: Harness) -> str:
     """Return the address of a queue that does not exist."""
     return fresh(harness, "azqueue").address("no-such-queue")
+
+
+def has_own_clock() -> bool:
+    """Say whether queues are made in the Azurite that the suite started."""
+    return not os.environ.get("PORTABLE_CONFORMANCE_AZQUEUE")
 
 
 def move_clock(address: str, ahead: float) -> None:

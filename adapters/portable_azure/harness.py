@@ -111,7 +111,9 @@ class AzureHarness(Harness):
         return set(self._kinds.values()) == {"table"} or self._moves_queues()
 
     def _moves_queues(self) -> bool:
-        return set(self._kinds.values()) == {"queue"} and self.evidence("azqueue") == "emulator"
+        from portable_azure._fresh_queue import has_own_clock
+
+        return set(self._kinds.values()) == {"queue"} and has_own_clock()
 
     def _move_queues(self) -> None:
         from portable_azure._fresh_queue import move_clock

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from binascii import Error as NotBase64
 from binascii import a2b_base64, b2a_base64
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from azure.core.exceptions import HttpResponseError
 
@@ -67,7 +66,7 @@ class AzureQueue(QueueDriver):
     """One queue of a storage account."""
 
     scheme = "azqueue"
-    capabilities: QueueCapabilities = AZQUEUE  # type: ignore[misc]  # constant, as the contract says
+    capabilities: ClassVar[QueueCapabilities] = AZQUEUE
 
     def __init__(
         self, where: Place, clock: Callable[[], float], max_attempts: int | None, dead_letter: Place | None
@@ -230,7 +229,7 @@ def _content(text: str) -> bytes:
     """Return what *text* carries: messages of others may be plain text, which is no Base64."""
     try:
         data = a2b_base64(text)
-    except NotBase64:
+    except ValueError:
         return text.encode()
     return data if b2a_base64(data, newline=False).decode() == text else text.encode()
 
