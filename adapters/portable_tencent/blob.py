@@ -14,8 +14,10 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
+from qcloud_cos.cos_auth import CosS3Auth
 from qcloud_cos.cos_exception import CosServiceError
 
 from portable_contracts.blob import BlobDriver, BlobInfo, BlobStream, Prefix
@@ -171,13 +173,11 @@ class CosBucket(BlobDriver):
         # A cursor is what COS calls a marker: keys behind it come next.
         if delimiter is not None and len(delimiter) > 1:
             return self._list_groups(prefix, delimiter, cursor or "", limit)
-        answer = self._list(prefix, delimiter or "", cursor or "", limit)
-        entries: list[BlobInfo | Prefix] = [_listed(told) for told in answer.get("Contents", ())]
-        groups = [Prefix(told["Prefix"]) for told in answer.get("CommonPrefixes", ())]
+        objects, groups, following = self._list(prefix, delimiter or "", cursor or "", limit)
+        entries: list[BlobInfo | Prefix] = [*objects, *map(Prefix, groups)]
         if groups:
-            entries += groups
             entries.sort(key=_place)
-        return Page(entries, answer["NextMarker"] if answer["IsTruncated"] == "true" else None)
+        return Page(entries, following)
 
     def _list_groups(self, prefix: str, delimiter: str, marker: str, limit: int) -> Page[BlobInfo | Prefix]:
         """List with a delimiter of several characters, which COS does not take: it is told of keys alone."""
@@ -185,22 +185,52 @@ class CosBucket(BlobDriver):
         while True:
             # The keys of a group that was given would be read for nothing: go on behind nearly all of them.
             group = marker if marker.find(delimiter, len(prefix)) >= 0 else ""
-            answer = self._list(prefix, "", group + _LAST_CHARACTER if group else marker, COS.max_list_page)
-            for told in answer.get("Contents", ()):
-                key = told["Key"]
+            after = group + _LAST_CHARACTER if group else marker
+            objects, _, following = self._list(prefix, "", after, COS.max_list_page)
+            for info in objects:
+                key = info.key
                 if group and key.startswith(group):
                     continue
                 if len(entries) == limit:
                     return Page(entries, marker)
                 cut = key.find(delimiter, len(prefix))
                 group = key[: cut + len(delimiter)] if cut >= 0 else ""
-                entries.append(Prefix(group) if group else _listed(told))
+                entries.append(Prefix(group) if group else info)
                 marker = group or key
-            if answer["IsTruncated"] != "true":
+            if following is None:
                 return Page(entries)
 
-    def _list(self, prefix: str, delimiter: str, marker: str, limit: int) -> Any:
-        return self.native().list_objects(self._name, Prefix=prefix, Delimiter=delimiter, Marker=marker, MaxKeys=limit)
+    def _list(
+        self, prefix: str, delimiter: str, marker: str, limit: int
+    ) -> tuple[list[BlobInfo], list[str], str | None]:
+        """Return objects and common prefixes behind *marker*, and the next marker.
+
+        By the SDK's signed request, not its call for listings, which reads the answer six times slower.
+        """
+        client = self.native()
+        asked = {
+            "prefix": prefix,
+            "delimiter": delimiter,
+            "marker": marker,
+            "max-keys": str(limit),
+            "encoding-type": "url",
+        }
+        answer = client.send_request(
+            "GET",
+            client.get_conf().uri(bucket=self._name),
+            bucket=self._name,
+            params=asked,
+            headers={},
+            auth=CosS3Auth(client.get_conf(), params=asked),
+        )
+        root = ElementTree.fromstring(answer.content)  # noqa: S314  # COS's own answer, over TLS
+        space = root.tag.rpartition("}")[0] + "}" if root.tag.startswith("{") else ""
+        objects = [
+            _listed({item.tag: item.text or "" for item in told}, space) for told in root.iterfind(space + "Contents")
+        ]
+        groups = [unquote(told[0].text or "") for told in root.iterfind(space + "CommonPrefixes")]
+        more = root.findtext(space + "IsTruncated") == "true"
+        return objects, groups, unquote(root.findtext(space + "NextMarker") or "") if more else None
 
     def copy(self, source: str, target: str) -> BlobInfo:
         client = self.native()
@@ -312,9 +342,16 @@ def _written(key: str, size: int, answer: Mapping[str, str], options: WriteOptio
     return BlobInfo(key, size, answer["ETag"].strip('"'), options.content_type, dict(options.metadata), modified)
 
 
-def _listed(told: Mapping[str, str]) -> BlobInfo:
+def _listed(told: Mapping[str, str], space: str) -> BlobInfo:
     # A listing tells neither content types nor metadata.
-    return BlobInfo(told["Key"], int(told["Size"]), told["ETag"].strip('"'), "", {}, _moment(told["LastModified"]))
+    return BlobInfo(
+        unquote(told[space + "Key"]),
+        int(told[space + "Size"]),
+        told[space + "ETag"].strip('"'),
+        "",
+        {},
+        _moment(told[space + "LastModified"]),
+    )
 
 
 def _place(entry: BlobInfo | Prefix) -> bytes:
