@@ -21,14 +21,14 @@ _MARK = "\u2063"
 """Begins a text in which control characters, and `%`, stand as `%0A`. It would be ASCII else, which S3 gives back as it
 is, and no header can hold those. The sign is not seen, and nobody writes it."""
 
-_PLAIN = re.compile(r"(?! )(?:(?!=\?)[ -~])*(?<! )")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-_ESCAPED = re.compile(r"[\x00-\x1f\x7f%]")
+# Compiled where they are needed, which is hardly ever: that takes a cold start longer than all else here.
+_CONTROLS = r"[\x00-\x1f\x7f]"
+_ESCAPED = r"[\x00-\x1f\x7f%]"
 
 
 def encode(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return *metadata* as the values of headers."""
-    return {name: value if _PLAIN.fullmatch(value) else _words(value) for name, value in metadata.items()}
+    return {name: value if _is_plain(value) else _words(value) for name, value in metadata.items()}
 
 
 def decode(headers: Mapping[str, str]) -> dict[str, str]:
@@ -36,9 +36,13 @@ def decode(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: _text(value) if "=?" in value else value for name, value in headers.items()}
 
 
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip() and "=?" not in value
+
+
 def _words(text: str) -> str:
-    if text.isascii() or text.startswith(_MARK) or _CONTROLS.search(text):
-        text = _MARK + _ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", text)
+    if text.isascii() or text.startswith(_MARK) or re.search(_CONTROLS, text):
+        text = _MARK + re.sub(_ESCAPED, lambda found: f"%{ord(found[0]):02X}", text)
     words, word = [], b""
     for character in text:
         following = character.encode()

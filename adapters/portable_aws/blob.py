@@ -8,7 +8,6 @@ Credentials come from where boto3 finds them: the environment, a profile, a role
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +82,6 @@ _HEAD_OF_COPY = ("CacheControl", "ContentDisposition", "ContentEncoding", "Conte
 
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _CHUNK = 1 << 20
-_ETAG = re.compile(r"[!#-~]+")
-_NOT_IN_XML = re.compile("[\ufffe\uffff]")
 
 
 class S3Bucket(BlobDriver):
@@ -197,7 +194,7 @@ class S3Bucket(BlobDriver):
 
     def delete_batch(self, keys: Sequence[str]) -> Sequence[Exception | None]:
         failed: dict[str, Exception] = {}
-        named = [key for key in keys if not _NOT_IN_XML.search(key)]
+        named = [key for key in keys if _is_xml(key)]
         if named:
             answer = self.native().delete_objects(
                 Bucket=self._name, Delete={"Objects": [{"Key": key} for key in named], "Quiet": True}
@@ -205,7 +202,7 @@ class S3Bucket(BlobDriver):
             for error in answer.get("Errors", ()):
                 failed[error["Key"]] = ClientError({"Error": error}, "DeleteObjects")
         for key in keys if len(named) < len(keys) else ():
-            if _NOT_IN_XML.search(key):
+            if not _is_xml(key):
                 try:
                     self.delete(key, if_version=None)
                 except Exception as error:
@@ -324,7 +321,12 @@ def _moment(found: datetime) -> datetime:
     return found.replace(microsecond=0, tzinfo=timezone.utc)
 
 
+def _is_xml(key: str) -> bool:
+    """Say whether XML can hold *key*. Other characters that it cannot hold are in no key."""
+    return "\ufffe" not in key and "\uffff" not in key
+
+
 def _quoted(version: str) -> str:
-    if not _ETAG.fullmatch(version):
+    if not (version.isascii() and version.isprintable()) or " " in version or '"' in version:
         raise Conflict(f"the object is not at version {version!r}: S3 gave no such one")
     return f'"{version}"'
