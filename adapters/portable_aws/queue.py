@@ -204,24 +204,26 @@ class SqsQueue(QueueDriver):
         now = self._clock()
         outcomes: list[Exception | None] = [None] * len(receipts)
         # A lease that is over may be another's now, and SQS would take the old receipt of a message in no lease.
-        live = [index for index, receipt in enumerate(receipts) if now < receipt.ends]
+        live = {receipt.handle: index for index, receipt in enumerate(receipts) if now < receipt.ends}
         if not live:
             return outcomes
         queue = self._queue()
         if len(live) == 1:
+            ((handle, index),) = live.items()
             try:
-                self.native().delete_message(QueueUrl=queue, ReceiptHandle=receipts[live[0]].handle)
+                self.native().delete_message(QueueUrl=queue, ReceiptHandle=handle)
             except ClientError as error:
-                outcomes[live[0]] = _unless_stale(error)
+                outcomes[index] = _unless_stale(error)
         else:
-            entries = [{"Id": str(index), "ReceiptHandle": receipts[index].handle} for index in live]
+            entries = [{"Id": str(index), "ReceiptHandle": handle} for handle, index in live.items()]
             answer = self.native().delete_message_batch(QueueUrl=queue, Entries=entries)
             for number, failure in _failures(answer, "DeleteMessageBatch").items():
                 outcomes[int(number)] = _unless_stale(failure)
-        for index in live:
+        for index in live.values():
             if outcomes[index] is None:
                 receipts[index].ends = 0.0
-        return outcomes
+        # One that is named twice was asked for once.
+        return [outcomes[live.get(receipt.handle, index)] for index, receipt in enumerate(receipts)]
 
     def retry(self, receipt: Receipt, *, delay: float) -> None:
         if self._clock() >= receipt.ends:

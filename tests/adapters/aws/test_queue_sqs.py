@@ -304,6 +304,16 @@ class TestRequests:
 
         assert proxy.seen == []
 
+    def test_a_delivery_that_is_acknowledged_twice_at_once_is_named_once(self, far: Queue, proxy: Proxy) -> None:
+        far.send_many([b"1", b"2"])
+        one, other = far.receive(2, wait=timedelta(seconds=1))
+        seen: list[Any] = []
+        far.native().meta.events.register("before-call.sqs.DeleteMessageBatch", lambda params, **_: seen.append(params))
+        proxy.clear()
+
+        assert far.ack_many([one, other, one]) == [None, None, None]
+        assert len(json.loads(seen[0]["body"])["Entries"]) == 2
+
     def test_messages_of_a_batch_that_failed_alone_are_sent_again(self, far: Queue, proxy: Proxy) -> None:
         answer = {
             "Successful": [{"Id": "0", "MessageId": "m-0", "MD5OfMessageBody": ""}],
