@@ -28,6 +28,7 @@ LONGEST_BYTES = 1 << 16
 KEYS = frozenset({"PartitionKey", "RowKey", "Timestamp"})
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 def properties(value: Any) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def properties(value: Any) -> dict[str, Any]:
     elif kind is bytes and len(value) <= LONGEST_BYTES:
         return {"value": value}
     if kind is not bytes and not (kind is str and len(value) > LONGEST_TEXT):
-        text = _encode(_marked(value))
+        text = _dumped(value)
         if len(text) <= LONGEST_TEXT:
             return {"json": text}
     packed = b"".join(_packed(value))
@@ -59,7 +60,8 @@ def value_of(entity: Mapping[str, Any]) -> Any:
     if "value" in entity:
         return _plain(entity["value"])
     if "json" in entity:
-        return json.loads(entity["json"], object_hook=_unmarked)
+        text = entity["json"]
+        return json.loads(text, object_hook=_unmarked) if '"$' in text else _decode(text)[0]
     if "packed0" in entity:
         parts: list[bytes] = []
         while (part := entity.get(f"packed{len(parts)}")) is not None:
@@ -75,6 +77,14 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, bool, int, float, bytes)):
         return value
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _dumped(value: Any) -> str:
+    try:
+        text = _encode(value)
+    except TypeError:  # There are bytes in it, which JSON does not know.
+        return _encode(_marked(value))
+    return _encode(_marked(value)) if '"$' in text else text
 
 
 def _marked(value: Any) -> Any:

@@ -56,6 +56,7 @@ class AzureBucket(BlobDriver):
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._key = repr(place)
         self._delegation: Any = None
         """The key that a token of Entra ID gives to sign with, until it expires."""
         self._delegation_lock = Lock()
@@ -79,9 +80,11 @@ class AzureBucket(BlobDriver):
         return _errors.changed_nothing(error)
 
     def native(self) -> ContainerClient:
-        return _containers.get(
-            self._place, lambda: _clients.client("blob", self._place).get_container_client(self._place.name)
-        )
+        return _containers.get(self._key, self._make)
+
+    def _make(self) -> ContainerClient:
+        client: ContainerClient = _clients.client("blob", self._place).get_container_client(self._place.name)
+        return client
 
     def info(self, key: str) -> BlobInfo:
         properties = self._blob(key).get_blob_properties()
@@ -227,8 +230,7 @@ class AzureBucket(BlobDriver):
         else:
             pages = container.walk_blobs(prefix or None, delimiter=delimiter, results_per_page=limit).by_page(marker)
         entries: list[BlobInfo | Prefix] = [
-            Prefix(entry.name) if isinstance(entry, BlobPrefix) else _info(entry.name, entry, entry.size)
-            for entry in next(pages, ())
+            Prefix(entry.name) if isinstance(entry, BlobPrefix) else _listed(entry) for entry in next(pages, ())
         ]
         return entries, pages.continuation_token or None
 
@@ -311,6 +313,12 @@ def _failure(answer: Any) -> Exception | None:
     error = HttpResponseError(f"{code or answer.status_code}", response=answer)
     error.error_code = code  # type: ignore[attr-defined]  # as the SDK's own have it
     return error
+
+
+def _listed(entry: BlobProperties) -> BlobInfo:
+    """Describe a blob of a listing, which tells no metadata unless it is asked to."""
+    content_type = entry.content_settings.content_type or "application/octet-stream"
+    return BlobInfo(entry.name, entry.size, _version(entry.etag), content_type, {}, entry.last_modified)
 
 
 def _info(key: str, properties: BlobProperties, size: int) -> BlobInfo:

@@ -68,6 +68,7 @@ class AzureTable(KVDriver):
 
     def __init__(self, place: Place) -> None:
         self._place = place
+        self._key = repr(place)
 
     @classmethod
     def from_address(cls, address: Address, opening: Opening) -> AzureTable:
@@ -89,9 +90,11 @@ class AzureTable(KVDriver):
         return error.reasons if isinstance(error, RefusedTransaction) else ()
 
     def native(self) -> TableClient:
-        return _tables.get(
-            self._place, lambda: _clients.client("table", self._place).get_table_client(self._place.name)
-        )
+        return _tables.get(self._key, self._make)
+
+    def _make(self) -> TableClient:
+        client: TableClient = _clients.client("table", self._place).get_table_client(self._place.name)
+        return client
 
     def get(self, partition: str, sort: str, *, now: float) -> Item | None:
         entity = self._entity(partition, sort)
@@ -235,13 +238,14 @@ class AzureTable(KVDriver):
             return self._last(partition, start, stop if after is None else after, limit, now)
         lower, upper = _bounds(start if after is None else after, stop)
         entities, more = self._fetch(_range(partition, lower, upper, "ge" if after is None else "gt"), limit)
-        found = [(_keys.restored(entity["RowKey"]), entity) for entity in entities]
-        items = [
-            _item(partition, sort, entity)
-            for sort, entity in found
-            if _holds(sort, start, stop) and not _is_expired(entity, now)
-        ]
-        return Page(items, found[-1][0] if more and found else None)
+        exact = stop is None or len(stop) < _keys.LONGEST // 4
+        items: list[Item] = []
+        sort = ""
+        for entity in entities:
+            sort = _keys.restored(entity["RowKey"])
+            if (exact or _holds(sort, start, stop)) and not _is_expired(entity, now):
+                items.append(_item(partition, sort, entity))
+        return Page(items, sort if more else None)
 
     def _last(self, partition: str, start: str | None, stop: str | None, limit: int, now: float) -> Page[Item]:
         """Return the last *limit* items from *start* up to *stop*, the last one first."""
@@ -408,9 +412,11 @@ def _made(partition: str, sort: str, value: Any, expires: float | None) -> dict[
 
 
 def _item(partition: str, sort: str, entity: Any) -> Item:
+    etag, value = entity.metadata["etag"], _entities.value_of(entity)
     expires = _expires(entity)
-    moment = None if expires is None else datetime.fromtimestamp(expires, timezone.utc)
-    return Item(partition, sort, _entities.value_of(entity), _version(entity.metadata["etag"], expires), moment)
+    if expires is None:
+        return Item(partition, sort, value, etag)
+    return Item(partition, sort, value, _version(etag, expires), datetime.fromtimestamp(expires, timezone.utc))
 
 
 def _expires(entity: Mapping[str, Any]) -> float | None:
