@@ -34,7 +34,7 @@ class TestToldEvents:
     ) -> None:
         codec, told = codec_of(provider, told_shape), []
 
-        @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
         @given(EVENTS[trigger])
         def check(event: Any) -> None:
             document = harness.told(told_shape, event)
