@@ -213,10 +213,10 @@ def test_items_are_copied_though_the_copy_was_killed(table: Callable[[str], Tabl
 @pytest.mark.slow
 def test_an_interrupted_copy_ends_soon_and_goes_on_later(bucket: Callable[[str], Bucket]) -> None:
     source, target = bucket("a"), bucket("b")
-    for number in range(2000):
-        source.write(f"{number:04}", b"1")
-    process = started("file://a", "file://b", stderr=subprocess.PIPE)
-    until(lambda: sum(1 for _ in target.list()) >= 20)
+    for number in range(300):  # Large ones, one at a time, so that it cannot be over before it is interrupted.
+        source.write(f"{number:04}", bytes(1 << 20))
+    process = started("file://a", "file://b", "--parallel", "1", stderr=subprocess.PIPE)
+    until(lambda: any(target.list()))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=10)
 
