@@ -44,7 +44,9 @@ def copy(*arguments: str) -> Result:
 
 
 def started(*arguments: str, **options: Any) -> Any:
-    return subprocess.Popen([sys.executable, "-m", "portable", "copy", *arguments], **options)
+    command = [sys.executable, "-m", "portable", "copy", *arguments]
+    # Tests that a shell runs in the background have SIGINT ignored, and hand that on.
+    return subprocess.Popen(command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
 
 def until(true: Callable[[], bool]) -> None:
