@@ -129,6 +129,14 @@ class GcpHarness(Harness):
     def described(self, shape: str, answer: Any) -> Any:
         return described(answer) if shape == FlaskRequest.shape else answer
 
+    def runtime(self) -> str:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return f"in-process, functions-framework {version('functions-framework')}"
+        except PackageNotFoundError:
+            return super().runtime()
+
     def http_shapes(self) -> Sequence[str]:
         return (FlaskRequest.shape,)
 
